@@ -1,0 +1,79 @@
+/** Tables of named fields: the one description from which validation, defaults and JSON all come. */
+
+import { invalid } from "./errors.js";
+import { type Kind, parse, parseRecord, type ReadNested, read, write } from "./validate.js";
+
+export interface Field<T> {
+  /** The name in JSON: Keras' own where Keras has the field. */
+  readonly key: string;
+  readonly kind: Kind<T>;
+  /** What an absent field means; a field without this property is required. */
+  readonly default?: T | undefined;
+  /** Beyond Keras, which rejects keys it does not know: JSON has it only where it is not the default. */
+  readonly own?: true;
+}
+
+/** One row per property of `T`, in the order of the JSON keys. */
+export type Fields<T> = { readonly [K in keyof T]-?: Field<Exclude<T[K], undefined>> };
+
+type Row = [name: string, field: Field<unknown>];
+
+/** The rows of a table, their types erased: each kind only ever meets values of its own field. */
+function rows<T>(fields: Fields<T>): Row[] {
+  return Object.entries(fields) as Row[];
+}
+
+/**
+ * A frozen object with every field present and validated; `undefined` counts as absent.
+ * Errors call the whole `owner` and a field by `prefix` and its name.
+ *
+ * @throws INVALID_ARGUMENT for unknown keys, missing required fields and wrong values
+ */
+export function resolveFields<T extends object>(
+  fields: Fields<T>,
+  given: unknown,
+  owner: string,
+  prefix = "",
+): Readonly<T> {
+  const record = parseRecord(given, owner, Object.keys(fields));
+  const resolved: Record<string, unknown> = {};
+  for (const [name, field] of rows(fields)) {
+    const value = record[name] === undefined && "default" in field ? field.default : record[name];
+    if (value !== undefined || !("default" in field)) resolved[name] = parse(field.kind, value, prefix + name);
+  }
+  return Object.freeze(resolved) as Readonly<T>;
+}
+
+/** The JSON of resolved fields: Keras' keys in Keras' order, then ours where they differ from the default. */
+export function writeFields<T extends object>(fields: Fields<T>, resolved: T): Record<string, unknown> {
+  const json: Record<string, unknown> = {};
+  for (const [name, field] of rows(fields)) {
+    const value: unknown = Reflect.get(resolved, name);
+    const absent = value === undefined || (field.own && value === field.default);
+    if (!absent) json[field.key] = write(field.kind, value);
+  }
+  return json;
+}
+
+/**
+ * The options that JSON stands for, still to be validated; reads the JSON keys and the camelCase names, changes nothing.
+ *
+ * @throws INVALID_ARGUMENT for unknown keys and for a field given under both its names
+ */
+export function readFields<T extends object>(
+  fields: Fields<T>,
+  json: unknown,
+  owner: string,
+  nested: ReadNested,
+): Partial<T> {
+  const known = rows(fields).flatMap(([name, { key }]) => (name === key ? [key] : [key, name]));
+  const record = parseRecord(json, owner, known);
+  const given: Record<string, unknown> = {};
+  for (const [name, { key, kind }] of rows(fields)) {
+    const spelling = Object.hasOwn(record, key) ? key : name;
+    if (!Object.hasOwn(record, spelling)) continue;
+    if (spelling !== name && Object.hasOwn(record, name)) throw invalid(owner, `only one of ${key} and ${name}`, json);
+    given[name] = read(kind, record[spelling], spelling, nested);
+  }
+  return given as Partial<T>;
+}

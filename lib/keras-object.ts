@@ -1,0 +1,77 @@
+/** Keras' envelope for a serialized object: where its class lives, what it is called, its configuration. */
+
+import { AdamWError, describe, invalid } from "./errors.js";
+import { isRecord } from "./validate.js";
+
+export interface SerializedObject {
+  module: string | null;
+  class_name: string;
+  config: unknown;
+  registered_name: string | null;
+}
+
+/** Anything with a configuration and a class to make it again from. */
+export interface Serializable {
+  getConfig(): Record<string, unknown>;
+}
+
+/**
+ * A class whose objects JSON can stand for. The classes of this package pin `name`, so that a bundler that shortens
+ * class names does not change what is written, and say in `module` where Keras has them.
+ */
+export interface SerializableClass {
+  readonly name: string;
+  readonly module?: string;
+}
+
+/** Where Keras keeps its optimizers and its schedules. */
+export const kerasOptimizers = "keras.optimizers";
+export const kerasSchedules = "keras.optimizers.schedules";
+/**
+ * Where the schedules are that Keras does not have. Their `registered_name` is the one a Python class gets from
+ * `register_keras_serializable(package="fused_adamw")`, so a program in Python can supply them.
+ */
+export const ownSchedules = "fused_adamw.schedules";
+
+/**
+ * The JSON form of an optimizer, a schedule or a function, in Keras' shape.
+ *
+ * @throws NOT_SERIALIZABLE for a function or class without a name
+ */
+export function serialize(value: Serializable | (() => number)): SerializedObject {
+  if (typeof value === "function") {
+    const config = named(value.name, value);
+    return { module: "builtins", class_name: "function", config, registered_name: "function" };
+  }
+  const type = value.constructor as SerializableClass;
+  // hasOwn: a class that extends one of ours is not the class Keras knows.
+  const module = Object.hasOwn(type, "module") ? (type.module ?? null) : null;
+  const class_name = named(type === Object ? "" : type.name, value);
+  return { module, class_name, config: value.getConfig(), registered_name: registeredName(module, class_name) };
+}
+
+function named(name: string, value: unknown): string {
+  if (name !== "") return name;
+  const message = `Expected a named function or class, which customObjects can supply again, but received ${describe(value)}`;
+  throw new AdamWError("NOT_SERIALIZABLE", message);
+}
+
+function registeredName(module: string | null, className: string): string | null {
+  if (module === null) return className;
+  return module === ownSchedules ? `fused_adamw>${className}` : null;
+}
+
+/** Checks the envelope; Keras 2 wrote only `class_name` and `config`, and `module` may be any of its spellings. */
+export function parseSerialized(json: unknown, name: string): SerializedObject {
+  const { class_name, config, module = null, registered_name = null } = isRecord(json) ? json : {};
+  const isText = (value: unknown): value is string | null => value === null || typeof value === "string";
+  if (typeof class_name !== "string" || config === undefined || !isText(module) || !isText(registered_name)) {
+    throw invalid(name, "a serialized object { module, class_name, config, registered_name }", json);
+  }
+  return { module, class_name, config, registered_name };
+}
+
+/** For configurations that hold no objects. */
+export function noNested(json: unknown, name: string): never {
+  throw invalid(name, "a value that is no serialized object", json);
+}

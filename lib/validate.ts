@@ -1,0 +1,168 @@
+/** Kinds of values: each says what it expects, checks it, and knows how JSON carries it. */
+
+import { invalid } from "./errors.js";
+
+/** Turns a nested serialized object into the object it stands for; whoever knows the classes supplies it. */
+export type ReadNested = (json: unknown, name: string) => unknown;
+
+export interface Kind<T> {
+  /** The noun phrase of the error message. */
+  readonly expected: string;
+  /** Keras holds a float here, so Python's JSON writes 1 as `1.0`. */
+  readonly float?: boolean;
+  accepts(value: unknown): boolean;
+  /** An immutable copy of an accepted value, its parts parsed; absent: the value itself. */
+  copy?(value: T, name: string): T;
+  /** The JSON of a parsed value; absent: the value itself. */
+  write?(value: T): unknown;
+  /** What is to be parsed for a JSON value; absent: the JSON value itself. */
+  read?(json: unknown, name: string, nested: ReadNested): unknown;
+}
+
+/**
+ * Checks a value from outside.
+ *
+ * @throws INVALID_ARGUMENT quoting `name`, what was expected and what came
+ */
+export function parse<T>(kind: Kind<T>, value: unknown, name: string): T {
+  if (!kind.accepts(value)) throw invalid(name, kind.expected, value);
+  return kind.copy ? kind.copy(value as T, name) : (value as T);
+}
+
+export function write<T>(kind: Kind<T>, value: T): unknown {
+  return kind.write ? kind.write(value) : value;
+}
+
+export function read<T>(kind: Kind<T>, json: unknown, name: string, nested: ReadNested): unknown {
+  return kind.read ? kind.read(json, name, nested) : json;
+}
+
+function number(expected: string, accepts: (value: number) => boolean): Kind<number> {
+  return {
+    expected,
+    float: true,
+    accepts: (value) => typeof value === "number" && Number.isFinite(value) && accepts(value),
+  };
+}
+
+export const nonNegative = number("a finite number ≥ 0", (value) => value >= 0);
+export const positive = number("a finite number > 0", (value) => value > 0);
+export const atLeastOne = number("a finite number ≥ 1", (value) => value >= 1);
+/** The decay rate of an average: with 1 nothing new would ever enter it. */
+export const belowOne = number("a number in [0, 1)", (value) => value >= 0 && value < 1);
+export const fraction = number("a number in [0, 1]", (value) => value >= 0 && value <= 1);
+
+/** A number of steps; Keras computes with fractions too, which `examples / batch * epochs` gives. */
+export const steps: Kind<number> = { ...positive, float: false };
+export const stepsOrZero: Kind<number> = { ...nonNegative, float: false };
+
+export const boolean: Kind<boolean> = { expected: "a boolean", accepts: (value) => typeof value === "boolean" };
+export const text: Kind<string> = {
+  expected: "a non-empty string",
+  accepts: (value) => typeof value === "string" && value !== "",
+};
+
+export function integerFrom(minimum: number): Kind<number> {
+  return {
+    expected: `an integer ≥ ${minimum}`,
+    accepts: (value) => Number.isSafeInteger(value) && (value as number) >= minimum,
+  };
+}
+
+export function oneOf<const T extends string>(...choices: readonly T[]): Kind<T> {
+  return {
+    expected: choices.map((choice) => JSON.stringify(choice)).join(" or "),
+    accepts: (value) => (choices as readonly unknown[]).includes(value),
+  };
+}
+
+/** `inner`, or one value that switches it off. */
+function orOff<T, Off extends null | 0>(inner: Kind<T>, off: Off): Kind<T | Off> {
+  const isOff = (value: unknown): value is Off => value === off;
+  return {
+    ...inner,
+    expected: `${inner.expected} or ${off}`,
+    accepts: (value) => isOff(value) || inner.accepts(value),
+    copy: (value, name) => (isOff(value) ? value : parse(inner, value, name)),
+    write: (value) => (isOff(value) ? value : write(inner, value)),
+    read: (json, name, nested) => (isOff(json) ? json : read(inner, json, name, nested)),
+  };
+}
+
+export function orNull<T>(inner: Kind<T>): Kind<T | null> {
+  return orOff(inner, null);
+}
+
+/** A count that Keras switches off with 0 as well as with null. */
+export function countOrNull(minimum: number): Kind<number | null> {
+  return orNull(orOff(integerFrom(minimum), 0));
+}
+
+export function listOf<T>(item: Kind<T>, minimumLength = 0): Kind<readonly T[]> {
+  return {
+    expected: minimumLength > 0 ? `an array of at least ${minimumLength}` : "an array",
+    float: item.float ?? false,
+    accepts: (value) => Array.isArray(value) && value.length >= minimumLength,
+    // Array.from visits holes too, which map would keep unchecked.
+    copy: (value, name) => Object.freeze(Array.from(value, (entry, i) => parse(item, entry, `${name}[${i}]`))),
+    write: (value) => value.map((entry) => write(item, entry)),
+    read: (json, name, nested) =>
+      Array.isArray(json) ? json.map((entry, i) => read(item, entry, `${name}[${i}]`, nested)) : json,
+  };
+}
+
+/** An object literal or a parsed JSON object: no class instance, array or null. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  // An object literal of another realm (node:vm, a test runner's sandbox) has that realm's Object.prototype.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/**
+ * Checks that `value` is a plain object with known keys only.
+ *
+ * @throws INVALID_ARGUMENT naming the first unknown key and the known one it resembles
+ */
+export function parseRecord(value: unknown, name: string, known: readonly string[]): Record<string, unknown> {
+  if (!isRecord(value)) throw invalid(name, "a plain object", value);
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
+    const suggestion = closest(key, known);
+    const hint = suggestion === undefined ? `one of ${known.join(", ")}` : `a known key (did you mean ${suggestion}?)`;
+    throw invalid(`a key of ${name}`, hint, key);
+  }
+  return value;
+}
+
+/** The known word a misspelt, differently cased (`beta_1`) or abbreviated one (`lr`, `eps`) stands for. */
+export function closest(word: string, known: readonly string[]): string | undefined {
+  const plain = (key: string) => key.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+  const wanted = plain(word);
+  if (wanted === "") return undefined;
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(wanted, plain(candidate)) }))
+    .sort((a, b) => a.distance - b.distance)[0];
+  if (ranked && ranked.distance <= Math.min(2, wanted.length / 3)) return ranked.candidate;
+  return known.find((candidate) => abbreviates(wanted, plain(candidate)));
+}
+
+function abbreviates(short: string, long: string): boolean {
+  let at = 0;
+  for (const letter of long) if (letter === short[at]) at += 1;
+  return long[0] === short[0] && at === short.length;
+}
+
+/** Levenshtein's distance: insertions, deletions and substitutions, row by row. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (const letter of a) {
+    const next = [(row[0] ?? 0) + 1];
+    for (let j = 1; j <= b.length; j += 1) {
+      const [left = 0, above = 0, diagonal = 0] = [next[j - 1], row[j], row[j - 1]];
+      next.push(Math.min(left + 1, above + 1, diagonal + (letter === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
