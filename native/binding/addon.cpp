@@ -1,0 +1,68 @@
+// Everything the .node file exports, on one screen. lib/native.ts is the typed contract of the same.
+#include <napi.h>
+
+#include "convert.h"
+#include "kernels/devices.h"
+#include "optimizer.h"
+#include "rule/hyper.h"
+#include "rule/layout.h"
+
+namespace adamw::binding {
+namespace {
+
+/// [{ name, kind, available, reason }], best first.
+Napi::Value list_devices(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  const auto list = Napi::Array::New(env);
+  for (const Device* device : devices()) {
+    const std::string reason = device->unavailable();
+    const auto entry = Napi::Object::New(env);
+    entry["name"] = Napi::String::New(env, device->name());
+    entry["kind"] = Napi::String::New(env, device->kind());
+    entry["available"] = Napi::Boolean::New(env, reason.empty());
+    entry["reason"] = Napi::String::New(env, reason);
+    list[list.Length()] = entry;
+  }
+  return list;
+}
+
+template <class Block>
+Napi::Array field_names(Napi::Env env) {
+  const auto names = Napi::Array::New(env);
+  for (const auto& field : Fields<Block>::kTable) names[names.Length()] = Napi::String::New(env, field.name);
+  static_assert(sizeof(Fields<Block>::kTable) / sizeof(Field<Block>) == sizeof(Block) / sizeof(double));
+  return names;
+}
+
+/// The tables of rule/hyper.h and rule/layout.h: in which order JavaScript packs its blocks, and what the slots are called.
+Napi::Object tables(Napi::Env env) {
+  const auto result = Napi::Object::New(env);
+  result["policy"] = field_names<Policy>(env);
+  result["setting"] = field_names<Setting>(env);
+  result["controls"] = field_names<Controls>(env);
+  result["counters"] = field_names<Counters>(env);
+  result["report"] = field_names<Report>(env);
+  const auto slots = Napi::Array::New(env);
+  for (const Slot& slot : kSlotTable) slots[slots.Length()] = Napi::String::New(env, slot.name);
+  result["slots"] = slots;
+  return result;
+}
+
+Napi::Value set_error_class(const Napi::CallbackInfo& info) {
+  info.Env().GetInstanceData<Environment>()->error_class = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment);
+  exports["setErrorClass"] = Napi::Function::New<set_error_class>(env, "setErrorClass");
+  exports["devices"] = Napi::Function::New<list_devices>(env, "devices");
+  exports["tables"] = tables(env);
+  exports["Optimizer"] = OptimizerWrap::define(env);
+  return exports;
+}
+
+NODE_API_MODULE(fused_adamw, initialize)
+
+}  // namespace
+}  // namespace adamw::binding

@@ -1,0 +1,78 @@
+// Between JavaScript values and C++ ones. Memory is checked here (type, length); meaning is checked in lib/.
+#pragma once
+
+#include <napi.h>
+
+#include <string>
+
+#include "kernels/error.h"
+
+namespace adamw::binding {
+
+/// What belongs to one JavaScript environment (main thread or worker).
+struct Environment {
+  Napi::FunctionReference error_class;  ///< AdamWError(code, message) of lib/errors.ts
+};
+
+inline Napi::Error to_js(Napi::Env env, const Error& error) {
+  auto* const environment = env.GetInstanceData<Environment>();
+  const auto code = Napi::String::New(env, error.code);
+  const auto message = Napi::String::New(env, error.what());
+  return Napi::Error(env, environment->error_class.New({code, message}));
+}
+
+/// Runs body() and turns our Error into a JavaScript AdamWError.
+template <class Body>
+auto guard(Napi::Env env, Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    throw to_js(env, error);
+  }
+}
+
+/// A view of a Float32Array's or Float64Array's memory. It stays valid while the array lives and is not detached.
+template <class T>
+struct View {
+  T* data;
+  size_t length;
+};
+
+template <class T>
+View<T> view(const Napi::Value& value) {
+  constexpr napi_typedarray_type kWanted = sizeof(T) == 4 ? napi_float32_array : napi_float64_array;
+  napi_typedarray_type type = napi_int8_array;
+  size_t length = 0;
+  void* data = nullptr;
+  const napi_status status =
+      napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr);
+  if (status != napi_ok || type != kWanted) {
+    throw Error("INVALID_ARGUMENT", sizeof(T) == 4 ? "Expected a Float32Array" : "Expected a Float64Array");
+  }
+  return {static_cast<T*>(data), length};
+}
+
+/// The memory of an array that must have `count` elements.
+template <class T>
+T* elements(const Napi::Value& value, int64_t count) {
+  const View<T> found = view<T>(value);
+  if (found.length != static_cast<size_t>(count)) {
+    throw Error("LENGTH_MISMATCH", "Expected an array of " + std::to_string(count) + " elements but received " +
+                                       std::to_string(found.length));
+  }
+  return found.data;
+}
+
+/// As elements(), null for null and undefined.
+inline float* optional_elements(const Napi::Value& value, int64_t count) {
+  return value.IsNull() || value.IsUndefined() ? nullptr : elements<float>(value, count);
+}
+
+/// A struct of doubles as the Float64Array it crosses in.
+template <class Block>
+Block* block(const Napi::Value& value) {
+  static_assert(sizeof(Block) % sizeof(double) == 0);
+  return reinterpret_cast<Block*>(elements<double>(value, sizeof(Block) / sizeof(double)));
+}
+
+}  // namespace adamw::binding

@@ -1,0 +1,205 @@
+#include "optimizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "async.h"
+#include "convert.h"
+
+namespace adamw::binding {
+namespace {
+
+OptimizerSpec spec_from(const Napi::Object& object) {
+  OptimizerSpec spec;
+  spec.device = object.Get("device").As<Napi::String>().Utf8Value();
+  spec.threads = object.Get("threads").As<Napi::Number>().Int32Value();
+  spec.policy = *block<Policy>(object.Get("policy"));
+  spec.loss_scale = object.Get("lossScale").As<Napi::Number>().DoubleValue();
+
+  const auto settings = view<double>(object.Get("settings"));
+  const auto* const first = reinterpret_cast<const Setting*>(settings.data);
+  spec.settings.assign(first, first + settings.length * sizeof(double) / sizeof(Setting));
+
+  const auto parameters = object.Get("parameters").As<Napi::Array>();
+  spec.parameters.reserve(parameters.Length());
+  for (uint32_t i = 0; i < parameters.Length(); ++i) {
+    const auto parameter = parameters.Get(i).As<Napi::Object>();
+    const auto value = view<float>(parameter.Get("value"));
+    const auto count = static_cast<int64_t>(value.length);
+    spec.parameters.push_back({value.data, optional_elements(parameter.Get("gradient"), count), count,
+                               parameter.Get("setting").As<Napi::Number>().Int64Value()});
+  }
+  return spec;
+}
+
+}  // namespace
+
+Napi::Function OptimizerWrap::define(Napi::Env env) {
+  return DefineClass(env, "Optimizer",
+                     {
+                         InstanceAccessor<&OptimizerWrap::device>("device"),
+                         InstanceMethod<&OptimizerWrap::step>("step"),
+                         InstanceMethod<&OptimizerWrap::step_async>("stepAsync"),
+                         InstanceMethod<&OptimizerWrap::bind>("bind"),
+                         InstanceMethod<&OptimizerWrap::counters>("counters"),
+                         InstanceMethod<&OptimizerWrap::set_counters>("setCounters"),
+                         InstanceMethod<&OptimizerWrap::updates>("updates"),
+                         InstanceMethod<&OptimizerWrap::set_updates>("setUpdates"),
+                         InstanceMethod<&OptimizerWrap::row_sums>("rowSums"),
+                         InstanceMethod<&OptimizerWrap::read_slot>("readSlot"),
+                         InstanceMethod<&OptimizerWrap::write_slot>("writeSlot"),
+                         InstanceMethod<&OptimizerWrap::exchange_ema>("exchangeEma"),
+                         InstanceMethod<&OptimizerWrap::apply_ema>("applyEma"),
+                         InstanceMethod<&OptimizerWrap::dispose>("dispose"),
+                     });
+}
+
+OptimizerWrap::OptimizerWrap(Info info) : Napi::ObjectWrap<OptimizerWrap>(info) {
+  guard(info.Env(), [&] {
+    const auto object = info[0].As<Napi::Object>();
+    controls_reference_ = Napi::Persistent(object.Get("controls").As<Napi::Object>());
+    report_reference_ = Napi::Persistent(object.Get("report").As<Napi::Object>());
+    controls_ = block<Controls>(object.Get("controls"));
+    report_ = block<Report>(object.Get("report"));
+    optimizer_ = std::make_unique<Optimizer>(spec_from(object));
+  });
+  external_bytes_ = static_cast<int64_t>(optimizer_->state_bytes());
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), external_bytes_);
+}
+
+void OptimizerWrap::Finalize(Napi::BasicEnv env) {
+  Napi::MemoryManagement::AdjustExternalMemory(env, -std::exchange(external_bytes_, 0));
+}
+
+Optimizer& OptimizerWrap::optimizer() const {
+  if (optimizer_ == nullptr) throw Error("DISPOSED", "The optimizer was disposed");
+  return *optimizer_;
+}
+
+size_t OptimizerWrap::row(const Napi::Value& value) const {
+  const int64_t index = value.As<Napi::Number>().Int64Value();
+  if (index < 0 || index >= optimizer().plan().row_count) throw Error("INVALID_ARGUMENT", "No such parameter");
+  return static_cast<size_t>(index);
+}
+
+SlotIndex OptimizerWrap::slot(size_t row, const Napi::Value& value) const {
+  const int32_t index = value.As<Napi::Number>().Int32Value();
+  if (index < 0 || index >= kSlots || optimizer().slot(row, static_cast<SlotIndex>(index)) == nullptr) {
+    throw Error("INVALID_ARGUMENT", "The optimizer keeps no such slot");
+  }
+  return static_cast<SlotIndex>(index);
+}
+
+/// An array binds this step's gradients, one entry per parameter; undefined leaves those that are bound.
+void OptimizerWrap::bind_gradients(const Napi::Value& gradients) {
+  if (gradients.IsUndefined()) return;
+  const Plan& plan = optimizer().plan();
+  const auto list = gradients.As<Napi::Array>();
+  if (list.Length() != static_cast<uint64_t>(plan.row_count)) {
+    throw Error("LENGTH_MISMATCH", "Expected one gradient per parameter");
+  }
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    optimizer().bind_gradient(i, optional_elements(list.Get(i), plan.rows[i].count));
+  }
+}
+
+Napi::Value OptimizerWrap::device(Info info) {
+  return guard(info.Env(), [&] { return Napi::String::New(info.Env(), optimizer().device().name()); });
+}
+
+Napi::Value OptimizerWrap::step(Info info) {
+  guard(info.Env(), [&] {
+    bind_gradients(info[0]);
+    *report_ = optimizer().step(*controls_);
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::step_async(Info info) {
+  return guard(info.Env(), [&] {
+    bind_gradients(info[0]);
+    Optimizer* const target = &optimizer();
+    const Controls controls = *controls_;
+    return Task<std::function<void()>, std::function<void()>>::run(
+        Value(), [target, controls] { target->step(controls); },
+        [this, target] { *report_ = target->plan().board->report; });
+  });
+}
+
+Napi::Value OptimizerWrap::bind(Info info) {
+  guard(info.Env(), [&] {
+    const size_t index = row(info[0]);
+    const int64_t count = optimizer().plan().rows[index].count;
+    if (!info[1].IsUndefined()) optimizer().bind_param(index, elements<float>(info[1], count));
+    if (!info[2].IsUndefined()) optimizer().bind_gradient(index, optional_elements(info[2], count));
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::counters(Info info) {
+  guard(info.Env(), [&] { *block<Counters>(info[0]) = optimizer().counters(); });
+  return info[0];
+}
+
+Napi::Value OptimizerWrap::set_counters(Info info) {
+  guard(info.Env(), [&] { optimizer().counters() = *block<Counters>(info[0]); });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::updates(Info info) {
+  guard(info.Env(), [&] {
+    const Plan& plan = optimizer().plan();
+    std::copy_n(plan.updates, plan.row_count, elements<double>(info[0], plan.row_count));
+  });
+  return info[0];
+}
+
+Napi::Value OptimizerWrap::set_updates(Info info) {
+  guard(info.Env(), [&] {
+    const Plan& plan = optimizer().plan();
+    std::copy_n(elements<double>(info[0], plan.row_count), plan.row_count, plan.updates);
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::row_sums(Info info) {
+  guard(info.Env(), [&] {
+    const Plan& plan = optimizer().plan();
+    std::copy_n(plan.row_sums, plan.row_count, elements<double>(info[0], plan.row_count));
+  });
+  return info[0];
+}
+
+Napi::Value OptimizerWrap::read_slot(Info info) {
+  guard(info.Env(), [&] {
+    const size_t index = row(info[0]);
+    optimizer().read_slot(index, slot(index, info[1]), elements<float>(info[2], optimizer().plan().rows[index].count));
+  });
+  return info[2];
+}
+
+Napi::Value OptimizerWrap::write_slot(Info info) {
+  guard(info.Env(), [&] {
+    const size_t index = row(info[0]);
+    optimizer().write_slot(index, slot(index, info[1]), elements<float>(info[2], optimizer().plan().rows[index].count));
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::exchange_ema(Info info) {
+  guard(info.Env(), [&] { optimizer().exchange_ema(); });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::apply_ema(Info info) {
+  guard(info.Env(), [&] { optimizer().apply_ema(); });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::dispose(Info info) {
+  optimizer_.reset();
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -std::exchange(external_bytes_, 0));
+  return info.Env().Undefined();
+}
+
+}  // namespace adamw::binding

@@ -1,0 +1,51 @@
+// adamw::Optimizer as a JavaScript class.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "engine/optimizer.h"
+
+namespace adamw::binding {
+
+class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
+ public:
+  static Napi::Function define(Napi::Env env);
+
+  explicit OptimizerWrap(const Napi::CallbackInfo& info);
+  void Finalize(Napi::BasicEnv env) override;
+
+ private:
+  using Info = const Napi::CallbackInfo&;
+
+  Napi::Value device(Info info);
+  Napi::Value step(Info info);
+  Napi::Value step_async(Info info);
+  Napi::Value bind(Info info);
+  Napi::Value counters(Info info);
+  Napi::Value set_counters(Info info);
+  Napi::Value updates(Info info);
+  Napi::Value set_updates(Info info);
+  Napi::Value row_sums(Info info);
+  Napi::Value read_slot(Info info);
+  Napi::Value write_slot(Info info);
+  Napi::Value exchange_ema(Info info);
+  Napi::Value apply_ema(Info info);
+  Napi::Value dispose(Info info);
+
+  Optimizer& optimizer() const;
+  size_t row(const Napi::Value& value) const;
+  SlotIndex slot(size_t row, const Napi::Value& value) const;
+  void bind_gradients(const Napi::Value& gradients);
+
+  std::unique_ptr<Optimizer> optimizer_;
+  // Blocks that JavaScript writes before a step and reads after it; the references keep their memory.
+  Napi::ObjectReference controls_reference_;
+  Napi::ObjectReference report_reference_;
+  Controls* controls_ = nullptr;
+  Report* report_ = nullptr;
+  int64_t external_bytes_ = 0;
+};
+
+}  // namespace adamw::binding

@@ -1,0 +1,95 @@
+#include "plan.h"
+
+#include <algorithm>
+
+#include "kernels/error.h"
+#include "rule/fold.h"
+
+namespace adamw {
+namespace {
+
+// All slots stand in one piece of memory, each at a cache line: one allocation, few pages for many small tensors.
+constexpr int64_t kLineElements = 16;
+constexpr int64_t kMostElements = int64_t{1} << 56;
+
+int64_t padded(int64_t count) { return (count + kLineElements - 1) / kLineElements * kLineElements; }
+
+bool has_slot(unsigned streams, const Slot& slot) { return slot.stream == 0 || (streams & slot.stream) != 0; }
+
+}  // namespace
+
+unsigned streams_of(const Policy& policy) {
+  return (policy.amsgrad != 0 ? kMaxMoment2 : 0u) | (policy.use_ema != 0 ? kEma : 0u) |
+         (policy.accumulation_steps > 1 ? kAccumulator : 0u);
+}
+
+PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<Setting>& settings,
+                       const std::vector<ParameterSpec>& parameters)
+    : device_(&device) {
+  const unsigned streams = streams_of(policy);
+  int64_t chunk_count = 0;
+  int64_t slot_elements = 0;
+  int64_t element_count = 0;
+  for (const ParameterSpec& parameter : parameters) {
+    if (parameter.count < 0 || parameter.count > kMostElements - element_count) {
+      throw Error("OUT_OF_MEMORY", "The parameters have more elements than memory can hold");
+    }
+    element_count += parameter.count;
+    chunk_count += (parameter.count + kChunkLength - 1) / kChunkLength;
+    for (const Slot& slot : kSlotTable) slot_elements += has_slot(streams, slot) ? padded(parameter.count) : 0;
+  }
+
+  board_ = table(1, sizeof(Board));
+  settings_ = table(settings.size(), sizeof(Setting));
+  rows_ = table(parameters.size(), sizeof(Row));
+  chunks_ = table(chunk_count, sizeof(Chunk));
+  gradients_ = table(parameters.size(), sizeof(void*));
+  updates_ = table(parameters.size(), sizeof(double));
+  row_sums_ = table(parameters.size(), sizeof(double));
+  chunk_sums_ = table(chunk_count, sizeof(double));
+  works_ = table(parameters.size(), sizeof(Work));
+  remembered_ = table(settings.size(), sizeof(Remembered));
+  slots_ = table(slot_elements, sizeof(float));
+
+  board().policy = policy;
+  std::copy(settings.begin(), settings.end(), settings_.as<Setting>());
+  float* free_slot = slots_.as<float>();
+  Chunk* chunk = chunks_.as<Chunk>();
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const ParameterSpec& parameter = parameters[i];
+    gradients_.as<void*>()[i] = parameter.gradient;
+    Row& row = rows()[i];
+    row.param = parameter.param;
+    row.count = parameter.count;
+    row.setting = parameter.setting;
+    row.first_chunk = chunk - chunks_.as<Chunk>();
+    for (int64_t begin = 0; begin < parameter.count; begin += kChunkLength) {
+      const int64_t count = std::min(kChunkLength, parameter.count - begin);
+      *chunk++ = {begin, static_cast<int32_t>(count), static_cast<int32_t>(i)};
+    }
+    row.chunk_count = chunk - chunks_.as<Chunk>() - row.first_chunk;
+    for (int slot = 0; slot < kSlots; ++slot) {
+      if (!has_slot(streams, kSlotTable[slot])) continue;
+      row.slots[slot] = free_slot;
+      free_slot += padded(parameter.count);
+    }
+  }
+
+  plan_.board = board_.as<Board>();
+  plan_.settings = settings_.as<Setting>();
+  plan_.rows = rows();
+  plan_.chunks = chunks_.as<Chunk>();
+  plan_.gradients = gradients_.as<void*>();
+  plan_.updates = updates_.as<double>();
+  plan_.row_sums = row_sums_.as<double>();
+  plan_.chunk_sums = chunk_sums_.as<double>();
+  plan_.works = works_.as<Work>();
+  plan_.remembered = remembered_.as<Remembered>();
+  plan_.setting_count = static_cast<int64_t>(settings.size());
+  plan_.row_count = static_cast<int64_t>(parameters.size());
+  plan_.chunk_count = chunk_count;
+  plan_.element_count = element_count;
+  plan_.streams = streams;
+}
+
+}  // namespace adamw

@@ -1,0 +1,7 @@
+#include "avx2.h"
+
+#include "generic.h"
+
+namespace adamw::cpu {
+const Kernels avx2_kernels = make_kernels<avx2::Vec>();
+}  // namespace adamw::cpu

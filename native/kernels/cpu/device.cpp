@@ -1,0 +1,157 @@
+#include "device.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "features.h"
+#include "float_mode.h"
+#include "kernels.h"
+#include "kernels/error.h"
+#include "rule/control.h"
+#include "threads.h"
+
+#ifdef _WIN32
+#include <malloc.h>
+#else
+#include <sys/mman.h>
+#endif
+
+namespace adamw {
+namespace {
+
+using cpu::Features;
+using cpu::FloatMode;
+using cpu::Kernels;
+
+/// Fewer elements than this are done on the calling thread.
+constexpr int64_t kParallelElements = 1 << 16;
+/// Claims per thread and pass: enough that a thread that is scheduled away holds back little.
+constexpr int64_t kClaimsPerThread = 32;
+/// Memory of this size and more is asked to be on huge pages.
+constexpr size_t kHugeBytes = size_t{2} << 20;
+
+class CpuDevice final : public Device {
+ public:
+  CpuDevice(const char* name, const Kernels* kernels, bool Features::* needs, const char* lacks)
+      : name_(name), kernels_(kernels), needs_(needs), lacks_(lacks) {}
+
+  const char* name() const override { return name_; }
+  const char* kind() const override { return "cpu"; }
+
+  std::string unavailable() const override {
+    if (kernels_ == nullptr) return "not part of this build's architecture";
+    if (needs_ != nullptr && !(cpu::features().*needs_)) return lacks_;
+    return "";
+  }
+
+  void* allocate(size_t bytes) const override {
+    const size_t size = std::max<size_t>(bytes, 1);
+    const size_t alignment = size >= kHugeBytes ? kHugeBytes : 64;
+    const size_t rounded = (size + alignment - 1) / alignment * alignment;
+#ifdef _WIN32
+    void* const memory = rounded < size ? nullptr : _aligned_malloc(rounded, alignment);
+#else
+    void* memory = nullptr;
+    if (rounded < size || posix_memalign(&memory, alignment, rounded) != 0) memory = nullptr;
+#endif
+    if (memory == nullptr) throw Error("OUT_OF_MEMORY", "Could not allocate " + std::to_string(bytes) + " bytes");
+#ifdef MADV_HUGEPAGE
+    if (alignment == kHugeBytes) madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
+    std::memset(memory, 0, size);
+    return memory;
+  }
+
+  void release(void* memory, size_t) const override {
+#ifdef _WIN32
+    _aligned_free(memory);
+#else
+    std::free(memory);
+#endif
+  }
+
+  void copy(void* to, const void* from, size_t bytes) const override { std::memmove(to, from, bytes); }
+  void exchange(float* a, float* b, int64_t count) const override { std::swap_ranges(a, a + count, b); }
+
+  void norms(const Plan& plan, const Launch& launch) const override {
+    const auto kernel = kernels_->sum_of_squares[0][plan.streams];
+    const auto scale = static_cast<float>(gradient_scale(*plan.board));
+    for_each_chunk(plan, launch, [&](int64_t index) {
+      const Chunk& chunk = plan.chunks[index];
+      const void* const gradient = plan.gradients[chunk.row];
+      plan.chunk_sums[index] =
+          gradient == nullptr ? 0.0 : kernel(plan.rows[chunk.row], gradient, scale, {chunk.begin, chunk.count});
+    });
+  }
+
+  void prologue(const Plan& plan, bool summed) const override {
+    const FloatMode mode;
+    double sum = 0.0;
+    for (int64_t i = 0; summed && i < plan.row_count; ++i) sum += plan.row_sums[i] = sum_row(plan, i);
+    decide(*plan.board, sum, summed);
+
+    for (int64_t i = 0; i < plan.setting_count; ++i) plan.remembered[i].update = -1.0;
+    const auto remembered = [&](int64_t setting, double update) {
+      Remembered& last = plan.remembered[setting];
+      if (last.update != update) last = {update, coefficients(*plan.board, plan.settings[setting], update)};
+      return last.coefficients;
+    };
+    for (int64_t i = 0; i < plan.row_count; ++i) prepare_row(plan, i, remembered);
+    advance(*plan.board);
+  }
+
+  void update(const Plan& plan, const Launch& launch) const override {
+    const auto kernel = kernels_->step[0][plan.streams];
+    for_each_chunk(plan, launch, [&](int64_t index) {
+      const Chunk& chunk = plan.chunks[index];
+      const Work& work = plan.works[chunk.row];
+      if (work.idle()) return;
+      kernel(plan.rows[chunk.row], plan.gradients[chunk.row], work, {chunk.begin, chunk.count});
+    });
+  }
+
+ private:
+  template <class Body>
+  void for_each_chunk(const Plan& plan, const Launch& launch, Body&& body) const {
+    const int wanted = launch.threads > 0 ? launch.threads : cpu::default_threads();
+    const int threads = plan.element_count < kParallelElements ? 1 : wanted;
+    const int64_t grain = std::max<int64_t>(plan.chunk_count / (threads * kClaimsPerThread), 1);
+    cpu::parallel_for(plan.chunk_count, grain, threads, [&](int64_t begin, int64_t end) {
+      const FloatMode mode;
+      for (int64_t i = begin; i < end; ++i) body(i);
+    });
+  }
+
+  const char* name_;
+  const Kernels* kernels_;
+  bool Features::* needs_;
+  const char* lacks_;
+};
+
+#if defined(__x86_64__) || defined(_M_X64)
+constexpr const Kernels* kAvx512 = &cpu::avx512_kernels;
+constexpr const Kernels* kAvx2 = &cpu::avx2_kernels;
+constexpr const Kernels* kNeon = nullptr;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+constexpr const Kernels* kAvx512 = nullptr;
+constexpr const Kernels* kAvx2 = nullptr;
+constexpr const Kernels* kNeon = &cpu::neon_kernels;
+#else
+constexpr const Kernels* kAvx512 = nullptr;
+constexpr const Kernels* kAvx2 = nullptr;
+constexpr const Kernels* kNeon = nullptr;
+#endif
+
+}  // namespace
+
+std::vector<const Device*> cpu_devices() {
+  static const CpuDevice avx512("cpu:avx512", kAvx512, &Features::avx512, "this CPU or system lacks AVX-512 F, DQ, BW, VL");
+  static const CpuDevice avx2("cpu:avx2", kAvx2, &Features::avx2, "this CPU or system lacks AVX2, FMA or F16C");
+  static const CpuDevice neon("cpu:neon", kNeon, &Features::neon, "this CPU lacks Advanced SIMD");
+  static const CpuDevice scalar("cpu:scalar", &cpu::scalar_kernels, nullptr, "");
+  return {&avx512, &avx2, &neon, &scalar};
+}
+
+}  // namespace adamw

@@ -1,0 +1,32 @@
+// What an instruction set contributes: a table of kernels, nothing else.
+#pragma once
+
+#include <cstdint>
+
+#include "rule/layout.h"
+#include "rule/plan.h"
+
+namespace adamw::cpu {
+
+/// Elements [begin, begin + count) of one parameter.
+struct Span {
+  int64_t begin;
+  int64_t count;
+};
+
+using StepKernel = void (*)(const Row& row, void* gradient, const Work& work, Span span);
+/// Returns the chunk's sum of squares in the order of rule/fold.h.
+using NormKernel = double (*)(const Row& row, const void* gradient, float gradient_scale, Span span);
+
+struct Kernels {
+  StepKernel step[Layouts::kSize][kStreamSets];
+  NormKernel sum_of_squares[Layouts::kSize][kStreamSets];
+};
+
+// Defined by the file of the same name, where the build's architecture has it.
+extern const Kernels scalar_kernels;
+extern const Kernels avx2_kernels;
+extern const Kernels avx512_kernels;
+extern const Kernels neon_kernels;
+
+}  // namespace adamw::cpu

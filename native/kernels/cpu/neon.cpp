@@ -1,0 +1,7 @@
+#include "neon.h"
+
+#include "generic.h"
+
+namespace adamw::cpu {
+const Kernels neon_kernels = make_kernels<neon::Vec>();
+}  // namespace adamw::cpu

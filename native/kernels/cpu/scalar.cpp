@@ -1,0 +1,7 @@
+#include "scalar.h"
+
+#include "generic.h"
+
+namespace adamw::cpu {
+const Kernels scalar_kernels = make_kernels<scalar::Vec>();
+}  // namespace adamw::cpu

@@ -1,0 +1,187 @@
+#include "threads.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <system_error>
+#include <thread>
+
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#include <pthread.h>
+#endif
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+namespace adamw::cpu {
+namespace {
+
+/// One call of parallel_ranges; lives on the caller's stack.
+struct Job {
+  int64_t items;
+  int64_t grain;
+  RangeFunction function;
+  void* context;
+  int seats;                      ///< workers that may still join; guarded by the pool's mutex
+  int working = 0;                ///< workers that hold a range; guarded by the pool's mutex
+  std::atomic<int64_t> next = 0;  ///< first item nobody has claimed
+  Job* later = nullptr;           ///< next job in the pool's list
+
+  int64_t claim() { return next.fetch_add(grain, std::memory_order_relaxed); }
+  void run(int64_t begin) {
+    for (; begin < items; begin = claim()) function(context, begin, begin + grain < items ? begin + grain : items);
+  }
+};
+
+/// Keeps this library mapped: its workers outlive a JavaScript worker thread that loaded it, and Node unloads the addons of
+/// such a thread when it ends.
+void keep_library_loaded() {
+#ifdef _WIN32
+  HMODULE module = nullptr;
+  GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                     reinterpret_cast<LPCSTR>(&keep_library_loaded), &module);
+#else
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void*>(&keep_library_loaded), &info) != 0 && info.dli_fname != nullptr) {
+    dlopen(info.dli_fname, RTLD_LAZY | RTLD_NODELETE);
+  }
+#endif
+}
+
+class Pool {
+ public:
+  void run(Job& job) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      hire(job.seats);
+      job.later = jobs_;
+      jobs_ = &job;
+    }
+    if (job.seats == 1) {
+      wake_.notify_one();
+    } else {
+      wake_.notify_all();
+    }
+    job.run(job.claim());
+    std::unique_lock<std::mutex> lock(mutex_);
+    remove(job);  // from here on nobody can join
+    done_.wait(lock, [&job] { return job.working == 0; });
+  }
+
+ private:
+  /// Makes sure there are `wanted` workers, as far as the system gives them.
+  void hire(int wanted) {
+    for (; workers_ < wanted; ++workers_) {
+      try {
+        std::thread([this] { work(); }).detach();
+      } catch (const std::system_error&) {
+        return;
+      }
+    }
+  }
+
+  void remove(Job& job) {
+    for (Job** place = &jobs_; *place != nullptr; place = &(*place)->later) {
+      if (*place == &job) {
+        *place = job.later;
+        return;
+      }
+    }
+  }
+
+  /// A job with a free seat and an unclaimed range; a worker joins by claiming, so a caller never waits for an idle one.
+  Job* join(int64_t& begin) {
+    for (Job* job = jobs_; job != nullptr; job = job->later) {
+      if (job->seats == 0) continue;
+      begin = job->claim();
+      if (begin >= job->items) continue;
+      --job->seats;
+      ++job->working;
+      return job;
+    }
+    return nullptr;
+  }
+
+  void work() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      int64_t begin = 0;
+      Job* job = join(begin);
+      if (job == nullptr) {
+        wake_.wait(lock);
+        continue;
+      }
+      lock.unlock();
+      job->run(begin);
+      lock.lock();
+      ++job->seats;
+      if (--job->working == 0) done_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  Job* jobs_ = nullptr;
+  int workers_ = 0;
+};
+
+std::atomic<Pool*> current_pool{nullptr};
+
+#ifndef _WIN32
+/// A forked child has none of the workers: it starts with a new pool. The old one is leaked, its locks may be held.
+void forget_pool() { current_pool.store(nullptr); }
+#endif
+
+/// Never destroyed: workers may still wait on it while the process ends.
+Pool& pool() {
+  static const bool prepared = [] {
+    keep_library_loaded();
+#ifndef _WIN32
+    pthread_atfork(nullptr, nullptr, forget_pool);
+#endif
+    return true;
+  }();
+  (void)prepared;
+  Pool* found = current_pool.load();
+  if (found != nullptr) return *found;
+  Pool* made = new Pool;
+  if (current_pool.compare_exchange_strong(found, made)) return *made;
+  delete made;
+  return *found;
+}
+
+int available_processors() {
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  const unsigned count = std::thread::hardware_concurrency();
+  return count == 0 ? 1 : static_cast<int>(count);
+}
+
+}  // namespace
+
+int default_threads() {
+  static const int threads = [] {
+    const char* const text = std::getenv("FUSED_ADAMW_THREADS");
+    const int wanted = text == nullptr ? 0 : std::atoi(text);
+    return wanted > 0 ? wanted : available_processors();
+  }();
+  return threads;
+}
+
+void parallel_ranges(int64_t items, int64_t grain, int threads, RangeFunction function, void* context) {
+  if (items <= 0) return;
+  const int64_t ranges = (items + grain - 1) / grain;
+  const int64_t most = threads < ranges ? threads : ranges;
+  if (most <= 1) return function(context, 0, items);
+  Job job{items, grain, function, context, static_cast<int>(most - 1)};
+  pool().run(job);
+}
+
+}  // namespace adamw::cpu

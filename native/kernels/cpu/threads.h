@@ -1,0 +1,29 @@
+// One thread pool per process, made on first need and shared by all optimizers and all JavaScript threads.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace adamw::cpu {
+
+/// Threads used where the caller names no number: FUSED_ADAMW_THREADS, else the processors this process may run on.
+int default_threads();
+
+/// Called with items [begin, end).
+using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
+
+/// Calls `function` for all of [0, items) in ranges of `grain`, on this thread and up to threads − 1 workers. Returns when all
+/// are done. The caller takes part and waits only for workers that have claimed a range: on a busy machine a worker may be
+/// scheduled milliseconds late, and then finds nothing left.
+void parallel_ranges(int64_t items, int64_t grain, int threads, RangeFunction function, void* context);
+
+/// The same for a callable body(begin, end).
+template <class Body>
+void parallel_for(int64_t items, int64_t grain, int threads, Body&& body) {
+  using Plain = std::remove_reference_t<Body>;
+  parallel_ranges(
+      items, grain, threads,
+      [](void* context, int64_t begin, int64_t end) { (*static_cast<Plain*>(context))(begin, end); }, &body);
+}
+
+}  // namespace adamw::cpu

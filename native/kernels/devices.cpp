@@ -1,0 +1,30 @@
+#include "devices.h"
+
+#include "cpu/device.h"
+#include "error.h"
+
+namespace adamw {
+
+const std::vector<const Device*>& devices() {
+  static const std::vector<const Device*> list = cpu_devices();
+  return list;
+}
+
+const Device& find_device(const std::string& wanted) {
+  std::string reasons;
+  std::string names;
+  for (const Device* device : devices()) {
+    names += (names.empty() ? "" : ", ") + std::string(device->name());
+    if (wanted != "auto" && wanted != device->kind() && wanted != device->name()) continue;
+    const std::string reason = device->unavailable();
+    if (reason.empty()) return *device;
+    reasons += "\n  " + std::string(device->name()) + ": " + reason;
+  }
+  if (reasons.empty()) {
+    throw Error("NO_DEVICE", "Expected a device (auto, a kind such as cpu, or one of " + names + ") but received \"" +
+                                 wanted + "\"");
+  }
+  throw Error("NO_DEVICE", "No device for \"" + wanted + "\" on this machine:" + reasons);
+}
+
+}  // namespace adamw

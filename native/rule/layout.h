@@ -1,0 +1,43 @@
+// What a step moves through memory: the list of storage combinations that are compiled, and the streams an option adds.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "dtype.h"
+
+namespace adamw {
+
+/// Storage of the parameter, of the gradient, and of everything the optimizer keeps (moments, averages, accumulator).
+template <class ParamType, class GradType, class StateType>
+struct Layout {
+  using Param = ParamType;
+  using Grad = GradType;
+  using State = StateType;
+};
+
+template <class... Items>
+struct TypeList {
+  static constexpr size_t kSize = sizeof...(Items);
+};
+
+/// The only place a combination is named; compiled for every instruction set and for CUDA.
+using Layouts = TypeList<
+    //     param  grad  state
+    Layout<F32, F32, F32>>;
+
+/// Optional streams. A set of them is a template argument of the kernels, so an absent stream costs nothing.
+enum Stream : unsigned { kMaxMoment2 = 1, kEma = 2, kAccumulator = 4 };
+constexpr unsigned kStreamSets = 8;
+
+/// What the optimizer keeps per parameter, in the order of Row::slots; a slot with stream 0 is always there.
+struct Slot {
+  const char* name;
+  unsigned stream;
+};
+enum SlotIndex : int { kMoment1Slot, kMoment2Slot, kMaxMoment2Slot, kEmaSlot, kAccumulatorSlot, kSlots };
+constexpr Slot kSlotTable[kSlots] = {
+    {"moment1", 0}, {"moment2", 0}, {"maxMoment2", kMaxMoment2}, {"ema", kEma}, {"accumulator", kAccumulator},
+};
+
+}  // namespace adamw
