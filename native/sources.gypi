@@ -45,7 +45,7 @@
           "type": "static_library",
           "sources": ["kernels/cpu/avx512.cpp"],
           "variables": {
-            "isa_flags": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx2", "-mfma", "-mf16c"],
+            "isa_flags": ["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mavx2", "-mfma", "-mf16c", "-Wno-uninitialized"],
             "isa_msvc_flags": ["/arch:AVX512"]
           }
         }
