@@ -1,6 +1,7 @@
 """The shared inputs of every recorded trajectory, and the one way the fixtures are written and read."""
 
 import argparse
+import itertools
 import json
 import math
 from pathlib import Path
@@ -22,11 +23,11 @@ SIZES = [math.prod(parameter["shape"]) for parameter in PARAMETERS]
 OFFSETS = np.cumsum([0, *SIZES])
 
 
-def _split(flat):
-    return [flat[begin:end] for begin, end in zip(OFFSETS, OFFSETS[1:])]
+def split(flat):
+    return [flat[begin:end] for begin, end in itertools.pairwise(OFFSETS)]
 
 
-def _make_inputs():
+def make_inputs():
     """Initial values and gradients, exact in float32, so that float32 and float64 runs start from the same numbers.
 
     Each element keeps its own gradient magnitude between 1e-9 and 10 for the whole run: where it is far below epsilon, near it
@@ -39,10 +40,10 @@ def _make_inputs():
     gradients = (random.normal(size=(STEPS, total)) * magnitudes).astype(np.float32).astype(np.float64)
     gradients[0, 0] = 0.0  # the first velocity is 0: 0 / (0 + epsilon)
     gradients[5, OFFSETS[1] : OFFSETS[2]] = 0.0  # a whole gradient of norm 0 under clipping
-    return _split(initial), [_split(step) for step in gradients]
+    return split(initial), [split(step) for step in gradients]
 
 
-INITIAL, GRADIENTS = _make_inputs()
+INITIAL, GRADIENTS = make_inputs()
 
 
 def index_of(name):
@@ -128,5 +129,7 @@ def worst_error(actual, expected):
 def main(record, check):
     """`script.py` records, `script.py --check` compares what is recorded with an independent computation."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--check", action="store_true", help="compare the recorded file with an independent computation")
+    parser.add_argument(
+        "--check", action="store_true", help="compare the recorded file with an independent computation"
+    )
     (check if parser.parse_args().check else record)()

@@ -17,8 +17,14 @@ SCHEDULES = [
     ("PiecewiseConstantDecay", {"boundaries": [3, 7], "values": [0.01, 0.003, 0.02]}),
     ("PolynomialDecay", {"initial_learning_rate": 0.01, "decay_steps": 10, "end_learning_rate": 0.001, "power": 1.5}),
     ("InverseTimeDecay", {"initial_learning_rate": 0.01, "decay_steps": 3, "decay_rate": 0.5}),
-    ("CosineDecay", {"initial_learning_rate": 0.001, "decay_steps": 9, "alpha": 0.1, "warmup_target": 0.02, "warmup_steps": 4}),
-    ("CosineDecayRestarts", {"initial_learning_rate": 0.01, "first_decay_steps": 5, "t_mul": 2.0, "m_mul": 0.9, "alpha": 0.05}),
+    (
+        "CosineDecay",
+        {"initial_learning_rate": 0.001, "decay_steps": 9, "alpha": 0.1, "warmup_target": 0.02, "warmup_steps": 4},
+    ),
+    (
+        "CosineDecayRestarts",
+        {"initial_learning_rate": 0.01, "first_decay_steps": 5, "t_mul": 2.0, "m_mul": 0.9, "alpha": 0.05},
+    ),
 ]
 
 
@@ -42,16 +48,28 @@ def describe(options):
 def single_options():
     yield case("defaults")
     for options in [
-        {"learning_rate": 0.05}, {"learning_rate": 0.0},
-        {"weight_decay": 0.0}, {"weight_decay": 0.3},
-        {"beta_1": 0.0}, {"beta_1": 0.5}, {"beta_1": 0.99}, {"beta_2": 0.9}, {"beta_2": 0.9999},
-        {"epsilon": 1e-3}, {"epsilon": 1e-12}, {"amsgrad": True}, {"amsgrad": True, "beta_2": 0.5},
+        {"learning_rate": 0.05},
+        {"learning_rate": 0.0},
+        {"weight_decay": 0.0},
+        {"weight_decay": 0.3},
+        {"beta_1": 0.0},
+        {"beta_1": 0.5},
+        {"beta_1": 0.99},
+        {"beta_2": 0.9},
+        {"beta_2": 0.9999},
+        {"epsilon": 1e-3},
+        {"epsilon": 1e-12},
+        {"amsgrad": True},
+        {"amsgrad": True, "beta_2": 0.5},
         *CLIPPINGS,
-        {"use_ema": True}, {"use_ema": True, "ema_momentum": 0.5},
+        {"use_ema": True},
+        {"use_ema": True, "ema_momentum": 0.5},
         {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3},
         {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 1},
-        {"loss_scale_factor": 128.0}, {"loss_scale_factor": 3.0},
-        {"gradient_accumulation_steps": 2}, {"gradient_accumulation_steps": 3},
+        {"loss_scale_factor": 128.0},
+        {"loss_scale_factor": 3.0},
+        {"gradient_accumulation_steps": 2},
+        {"gradient_accumulation_steps": 3},
     ]:
         yield case(describe(options), options)
     yield case("use_ema, finalized", {"use_ema": True, "ema_momentum": 0.9}, finalize=True)
@@ -62,15 +80,38 @@ def single_options():
 
 def combinations():
     for clipping, (steps, frequency) in itertools.product(CLIPPINGS, [(2, 2), (2, 3), (3, 2)]):
-        options = {"gradient_accumulation_steps": steps, "use_ema": True, "ema_momentum": 0.8,
-                   "ema_overwrite_frequency": frequency, **clipping}
+        options = {
+            "gradient_accumulation_steps": steps,
+            "use_ema": True,
+            "ema_momentum": 0.8,
+            "ema_overwrite_frequency": frequency,
+            **clipping,
+        }
         yield case(f"accumulation {steps}, EMA overwrite {frequency}, {describe(clipping)}", options)
     for clipping in CLIPPINGS:
         yield case(f"accumulation, {describe(clipping)}", {"gradient_accumulation_steps": 2, **clipping})
-        options = {"amsgrad": True, "beta_2": 0.8, "weight_decay": 0.1, "use_ema": True, "ema_momentum": 0.9,
-                   "ema_overwrite_frequency": 4, "loss_scale_factor": 0.5, "gradient_accumulation_steps": 2, **clipping}
-        yield case(f"everything at once with amsgrad, {describe(clipping)}", options, exclude={"var_names": ["bias"]}, finalize=True)
-    yield case("accumulation, EMA, finalized", {"gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.9}, finalize=True)
+        options = {
+            "amsgrad": True,
+            "beta_2": 0.8,
+            "weight_decay": 0.1,
+            "use_ema": True,
+            "ema_momentum": 0.9,
+            "ema_overwrite_frequency": 4,
+            "loss_scale_factor": 0.5,
+            "gradient_accumulation_steps": 2,
+            **clipping,
+        }
+        yield case(
+            f"everything at once with amsgrad, {describe(clipping)}",
+            options,
+            exclude={"var_names": ["bias"]},
+            finalize=True,
+        )
+    yield case(
+        "accumulation, EMA, finalized",
+        {"gradient_accumulation_steps": 2, "use_ema": True, "ema_momentum": 0.9},
+        finalize=True,
+    )
 
 
 def missing_gradients():
@@ -78,15 +119,25 @@ def missing_gradients():
     some = at(BIAS, 0, 3, 4) + at(KERNEL, 6) + at(HEAD, 6, 11)
     yield case("missing gradients", {"weight_decay": 0.1}, missing=some)
     yield case("missing gradients, amsgrad", {"amsgrad": True, "beta_2": 0.5}, missing=some)
-    yield case("missing gradients, EMA overwrite", {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 4}, missing=some)
+    yield case(
+        "missing gradients, EMA overwrite",
+        {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 4},
+        missing=some,
+    )
     yield case("missing gradients, global_clipnorm", {"global_clipnorm": 4.5}, missing=some)
     yield case("a parameter that never has a gradient", {"weight_decay": 0.1}, missing=at(GAMMA, *range(12)))
-    yield case("missing on update micro-steps: what was accumulated is lost", accumulating, missing=at(BIAS, 1, 7) + at(KERNEL, 5))
+    yield case(
+        "missing on update micro-steps: what was accumulated is lost",
+        accumulating,
+        missing=at(BIAS, 1, 7) + at(KERNEL, 5),
+    )
     yield case("missing on accumulating micro-steps", accumulating, missing=at(BIAS, 0, 6) + at(HEAD, 4))
     yield case("missing on both micro-steps", accumulating, missing=at(GAMMA, 2, 3, 7, 8))
-    yield case("missing on micro-steps, global_clipnorm, EMA",
-               {**accumulating, "global_clipnorm": 4.0, "use_ema": True, "ema_overwrite_frequency": 3},
-               missing=at(BIAS, 1, 2) + at(KERNEL, 4, 9))
+    yield case(
+        "missing on micro-steps, global_clipnorm, EMA",
+        {**accumulating, "global_clipnorm": 4.0, "use_ema": True, "ema_overwrite_frequency": 3},
+        missing=at(BIAS, 1, 2) + at(KERNEL, 4, 9),
+    )
 
 
 def exclusions():
@@ -94,7 +145,9 @@ def exclusions():
     for pattern in (["bias|gamma"], ["^b"], ["ern.l$"], ["bias", "gamma"], ["Bias"]):
         yield case(f"excluded names {pattern}", strong, exclude={"var_names": pattern})
     # The pattern sees `variable.name`, the last component only.
-    yield case("excluded names that match only the path", strong, exclude={"var_names": ["block", "dense/kernel", "^head"]})
+    yield case(
+        "excluded names that match only the path", strong, exclude={"var_names": ["block", "dense/kernel", "^head"]}
+    )
     yield case("excluded variables", strong, exclude={"var_list": [KERNEL, GAMMA]})
     yield case("excluded variables and names", strong, exclude={"var_names": ["bias"], "var_list": [HEAD]})
     yield case("all excluded", strong, exclude={"var_names": [""]})
@@ -103,12 +156,17 @@ def exclusions():
 def learning_rates():
     change = [{"beforeStep": 6, "setLearningRate": 0.003}, {"beforeStep": 9, "setLearningRate": 0.0}]
     yield case("learning rate set in the middle", events=change)
-    yield case("learning rate set in the middle of a window", {"gradient_accumulation_steps": 2},
-               events=[{"beforeStep": 5, "setLearningRate": 0.02}])
+    yield case(
+        "learning rate set in the middle of a window",
+        {"gradient_accumulation_steps": 2},
+        events=[{"beforeStep": 5, "setLearningRate": 0.02}],
+    )
     for schedule in SCHEDULES:
         yield case(schedule[0], {"learning_rate": schedule})
-        yield case(f"{schedule[0]}, accumulation: the schedule sees raw iterations",
-                   {"learning_rate": schedule, "gradient_accumulation_steps": 3})
+        yield case(
+            f"{schedule[0]}, accumulation: the schedule sees raw iterations",
+            {"learning_rate": schedule, "gradient_accumulation_steps": 3},
+        )
 
 
 def loss_scaling():
@@ -118,17 +176,38 @@ def loss_scaling():
     yield case("dynamic loss scale, growth every step", lossScale={"initialScale": 0.25, "dynamicGrowthSteps": 1})
     yield case("dynamic loss scale, non-finite gradients", lossScale=scaling, faults=faults)
     yield case("dynamic loss scale, non-finite first step", lossScale=scaling, faults=[fault(0, BIAS, 1, NAN)])
-    yield case("dynamic loss scale, non-finite gradients, EMA, global_clipnorm",
-               {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3, "global_clipnorm": 0.5},
-               lossScale=scaling, faults=faults, finalize=True)
-    yield case("dynamic loss scale, accumulation: a non-finite micro-batch drops out alone", {"gradient_accumulation_steps": 2},
-               lossScale=scaling, faults=faults)
-    yield case("dynamic loss scale, missing gradients", {"weight_decay": 0.1}, lossScale=scaling, faults=faults[:1],
-               missing=at(BIAS, 1, 2, 5))
-    yield case("dynamic loss scale, schedule stands still on skipped steps", {"learning_rate": SCHEDULES[2]},
-               lossScale=scaling, faults=faults)
-    yield case("dynamic loss scale, learning rate set in the middle", lossScale=scaling, faults=faults,
-               events=[{"beforeStep": 7, "setLearningRate": 0.01}])
+    yield case(
+        "dynamic loss scale, non-finite gradients, EMA, global_clipnorm",
+        {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3, "global_clipnorm": 0.5},
+        lossScale=scaling,
+        faults=faults,
+        finalize=True,
+    )
+    yield case(
+        "dynamic loss scale, accumulation: a non-finite micro-batch drops out alone",
+        {"gradient_accumulation_steps": 2},
+        lossScale=scaling,
+        faults=faults,
+    )
+    yield case(
+        "dynamic loss scale, missing gradients",
+        {"weight_decay": 0.1},
+        lossScale=scaling,
+        faults=faults[:1],
+        missing=at(BIAS, 1, 2, 5),
+    )
+    yield case(
+        "dynamic loss scale, schedule stands still on skipped steps",
+        {"learning_rate": SCHEDULES[2]},
+        lossScale=scaling,
+        faults=faults,
+    )
+    yield case(
+        "dynamic loss scale, learning rate set in the middle",
+        lossScale=scaling,
+        faults=faults,
+        events=[{"beforeStep": 7, "setLearningRate": 0.01}],
+    )
 
 
 def non_finite_gradients():
@@ -141,7 +220,15 @@ def non_finite_gradients():
     yield case("non-finite gradients propagate, accumulation", {"gradient_accumulation_steps": 2}, faults=faults[:2])
 
 
-TOPICS = [single_options, combinations, missing_gradients, exclusions, learning_rates, loss_scaling, non_finite_gradients]
+TOPICS = [
+    single_options,
+    combinations,
+    missing_gradients,
+    exclusions,
+    learning_rates,
+    loss_scaling,
+    non_finite_gradients,
+]
 
 
 def all_cases():

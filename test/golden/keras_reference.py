@@ -75,5 +75,11 @@ def replay(case, parameters, initial, gradients):
     slots.update({"average": ema} if config["use_ema"] else {})
     slots.update({"gradient_accumulator": sums} if window > 1 else {})
     named = {f"{n.replace('/', '_')}_{slot}": values[i] for slot, values in slots.items() for i, n in enumerate(names)}
-    return {"trajectory": trajectory, "slots": named, "averages": ema, "scales": scales, "iterations": raw // window,
-            "clipped": clipped}
+    return {
+        "trajectory": trajectory,
+        "slots": named,
+        "averages": ema,
+        "scales": scales,
+        "iterations": raw // window,
+        "clipped": clipped,
+    }

@@ -6,9 +6,10 @@ The numpy backend runs the backend-independent optimizer code.
 import warnings
 from contextlib import ExitStack
 
+import numpy as np
+
 import fixtures
 import keras_setup
-import numpy as np
 from fixtures import PARAMETERS
 from keras_cases import all_cases
 from keras_reference import replay
@@ -43,7 +44,8 @@ def make_optimizer(keras, case, variables):
         return inner, inner
     scaling = case["lossScale"]
     outer = keras.optimizers.LossScaleOptimizer(
-        inner, scaling["initialScale"], scaling["dynamicGrowthSteps"], name="loss_scale_optimizer")
+        inner, scaling["initialScale"], scaling["dynamicGrowthSteps"], name="loss_scale_optimizer"
+    )
     return outer, inner
 
 
@@ -73,10 +75,13 @@ def record_case(keras, case, floatx):
     recorded["learningRates"] = rates
     if scales:
         recorded["scales"] = scales
-    recorded["final"] = {"iterations": int(optimizer.iterations), "variables": [
-        {"path": variable.path, "shape": list(variable.shape), "dtype": variable.dtype, "value": variable.numpy()}
-        for variable in optimizer.variables
-    ]}
+    recorded["final"] = {
+        "iterations": int(optimizer.iterations),
+        "variables": [
+            {"path": variable.path, "shape": list(variable.shape), "dtype": variable.dtype, "value": variable.numpy()}
+            for variable in optimizer.variables
+        ],
+    }
     if case.get("finalize"):
         optimizer.finalize_variable_values(variables)
         recorded["finalized"] = [variable.numpy() for variable in variables]
@@ -110,7 +115,9 @@ def check():
             assert case.get("scales", []) == result["scales"], case["name"]
             pairs = [*zip(result["trajectory"], case["trajectory"], strict=True)]
             pairs.append(([*result["slots"].values()], [expected.pop(f"adamw/{path}") for path in result["slots"]]))
-            assert all(path.endswith(("iteration", "learning_rate", "step_counter", "dynamic_scale")) for path in expected)
+            assert all(
+                path.endswith(("iteration", "learning_rate", "step_counter", "dynamic_scale")) for path in expected
+            )
             if "finalized" in case:
                 pairs.append((result["averages"], case["finalized"]))
             error = max(fixtures.worst_error(ours, theirs) for ours, theirs in pairs)
@@ -118,7 +125,9 @@ def check():
             clipped = result["clipped"]
             assert not clipped or (any(clipped) and not all(clipped)), f"{case['name']}: never or always clipped"
             worst = max(worst, error)
-        print(f"keras-{floatx}: {len(fixture['cases'])} cases agree with the reference, worst relative error {worst:.2g}")
+        print(
+            f"keras-{floatx}: {len(fixture['cases'])} cases agree with the reference, worst relative error {worst:.2g}"
+        )
 
 
 if __name__ == "__main__":
