@@ -23,7 +23,7 @@ export function filesBelow(folder, pattern) {
 /** Prints the findings and ends the process; a lint without findings says how much it looked at. */
 export function report(lint, findings, looked) {
   for (const finding of findings) console.error(finding);
-  console.log(findings.length === 0 ? `${lint}: ${looked}, all well` : `${lint}: ${findings.length} findings`);
+  console.log(findings.length === 0 ? `${lint}: ${looked}, all well` : `${lint}: ${findings.length} wrong`);
   process.exit(findings.length === 0 ? 0 : 1);
 }
 
