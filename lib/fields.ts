@@ -49,10 +49,15 @@ export function writeFields<T extends object>(fields: Fields<T>, resolved: T): R
   const json: Record<string, unknown> = {};
   for (const [name, field] of rows(fields)) {
     const value: unknown = Reflect.get(resolved, name);
-    const absent = value === undefined || (field.own && value === field.default);
-    if (!absent) json[field.key] = write(field.kind, value);
+    if (value === undefined) continue;
+    const written = write(field.kind, value);
+    if (!field.own || !sameJson(written, write(field.kind, field.default))) json[field.key] = written;
   }
   return json;
+}
+
+function sameJson(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /**

@@ -61,8 +61,57 @@ function registeredName(module: string | null, className: string): string | null
   return module === ownSchedules ? `fused_adamw>${className}` : null;
 }
 
-/** Checks the envelope; Keras 2 wrote only `class_name` and `config`, and `module` may be any of its spellings. */
-export function parseSerialized(json: unknown, name: string): SerializedObject {
+/** The classes and functions that JSON may name beside those of this package, under the names it has for them. */
+export type CustomObjects = Readonly<Record<string, CustomClass | (() => number)>>;
+
+/** A class that makes its objects from a configuration: by `fromConfig` if it has that, else by its constructor. */
+export interface CustomClass {
+  new (config: never): object;
+  fromConfig?(config: unknown): object;
+}
+
+/** What an envelope names: a class of this package, to be given its configuration, or an object already made. */
+export type Found<Class> = { class: Class; config: unknown } | { object: unknown };
+
+/**
+ * Finds the class or function that a serialized object names: among `customObjects` by exact name, then among `classes`
+ * whatever the case, as Keras does.
+ *
+ * @throws INVALID_ARGUMENT when there is none
+ */
+export function find<Class extends SerializableClass>(
+  json: unknown,
+  name: string,
+  classes: readonly Class[],
+  customObjects: CustomObjects,
+): Found<Class> {
+  const envelope = parseEnvelope(json, name);
+  const { module, class_name, config, registered_name } = envelope;
+  const isFunction = module === "builtins" && class_name === "function";
+  for (const key of isFunction ? [config] : [registered_name, class_name]) {
+    if (typeof key === "string" && Object.hasOwn(customObjects, key)) {
+      const custom = customObjects[key] as CustomObjects[string];
+      return { object: isFunction ? custom : construct(custom as CustomClass, config) };
+    }
+  }
+  const known = classes.find((candidate) => isNamed(candidate, envelope));
+  if (known) return { class: known, config };
+  const names = classes.map((candidate) => candidate.name).join(", ");
+  throw invalid(name, `one of ${names}, or a name in customObjects`, isFunction ? config : class_name);
+}
+
+function construct(type: CustomClass, config: unknown): object {
+  return type.fromConfig ? type.fromConfig(config) : new type(config as never);
+}
+
+/** Keras' torch backend writes the private module of its own subclass, Keras 2 no module at all. */
+function isNamed(type: SerializableClass, { module, class_name, registered_name }: SerializedObject): boolean {
+  if (type.name.toLowerCase() !== class_name.toLowerCase()) return false;
+  if (type.module === ownSchedules && registered_name === `fused_adamw>${class_name}`) return true;
+  return module === null || module === type.module || (type.module !== ownSchedules && module.startsWith("keras.src."));
+}
+
+function parseEnvelope(json: unknown, name: string): SerializedObject {
   const { class_name, config, module = null, registered_name = null } = isRecord(json) ? json : {};
   const isText = (value: unknown): value is string | null => value === null || typeof value === "string";
   if (typeof class_name !== "string" || config === undefined || !isText(module) || !isText(registered_name)) {

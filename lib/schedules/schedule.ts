@@ -29,6 +29,8 @@ export interface ScheduleClass<S extends LearningRateSchedule = LearningRateSche
   new (options: never): S;
   readonly fields: Fields<object>;
   readonly name: string;
+  readonly module: string;
+  fromConfig(config: unknown, nested?: ReadNested): LearningRateSchedule;
 }
 
 /**
@@ -55,10 +57,11 @@ export abstract class Schedule<Options extends object> implements LearningRateSc
 
   /** The schedule that a configuration stands for; `nested` reads schedules inside it. */
   static fromConfig<S extends LearningRateSchedule>(
-    this: ScheduleClass<S>,
+    this: Pick<ScheduleClass<S>, "fields" | "name"> & (new (options: never) => S),
     config: unknown,
     nested: ReadNested = noNested,
   ): S {
+    // biome-ignore lint/complexity/noThisInStatic: the class that fromConfig is called on
     return new this(readFields(this.fields, config, `the config of ${this.name}`, nested) as never);
   }
 }

@@ -1,0 +1,74 @@
+/** Patterns that choose parameters by name: globs, JavaScript's and Python's regular expressions, and their JSON. */
+
+import { invalid } from "./errors.js";
+import { isRecord } from "./validate.js";
+
+/** Whether the pattern is found anywhere in the text; unlike `test`, heeds and changes no `lastIndex`. */
+export function occursIn(pattern: RegExp, text: string): boolean {
+  return text.search(pattern) !== -1;
+}
+
+/**
+ * The expression that matches what a glob does: `*` any characters but "/", `**` any characters, a whole component
+ * `**` any number of components (none too), `?` one character but "/"; everything else stands for itself.
+ */
+export function globToRegExp(glob: string): RegExp {
+  const source = glob.replaceAll(/(?<=^|\/)\*\*\/|\*\*|\*|\?|[\\^$.+()[\]{}|]/gu, (token) => {
+    switch (token) {
+      case "**/":
+        return "(?:.*/)?";
+      case "**":
+        return ".*";
+      case "*":
+        return "[^/]*";
+      case "?":
+        return "[^/]";
+      default:
+        return `\\${token}`;
+    }
+  });
+  return new RegExp(`^${source}$`, "su");
+}
+
+/**
+ * The expression that means in JavaScript what `source` means to Python's `re`, as far as both have it: anchors
+ * `\A` and `\Z` and named groups are translated.
+ *
+ * @throws INVALID_ARGUMENT when JavaScript has no such expression
+ */
+export function pythonRegExp(source: string, name: string): RegExp {
+  // The alternative for any other escaped character keeps a backslash that is itself escaped from being misread.
+  const translated = source.replaceAll(/\\A|\\Z|\\.|\(\?P<|\(\?P=(\w+)\)/gs, (token, group: string | undefined) => {
+    if (group !== undefined) return `\\k<${group}>`;
+    return { "\\A": "^", "\\Z": "$", "(?P<": "(?<" }[token] ?? token;
+  });
+  try {
+    return new RegExp(translated);
+  } catch (cause) {
+    throw Object.assign(invalid(name, "a regular expression", source), { cause });
+  }
+}
+
+/** A `RegExp` in JSON. */
+export interface RegExpJson {
+  source: string;
+  flags: string;
+}
+
+export function writeRegExp({ source, flags }: RegExp): RegExpJson {
+  return { source, flags };
+}
+
+export function isRegExpJson(json: unknown): json is RegExpJson {
+  const { source, flags } = isRecord(json) ? json : {};
+  return typeof source === "string" && typeof flags === "string";
+}
+
+/** @throws INVALID_ARGUMENT when the source or the flags are none of JavaScript's */
+export function readRegExp(json: RegExpJson, name: string): RegExp {
+  try {
+    return new RegExp(json.source, json.flags);
+  } catch (cause) {
+    throw Object.assign(invalid(name, "the source and flags of a regular expression", json), { cause });
+  }
+}
