@@ -45,7 +45,7 @@
       }
     },
     "conditions": [
-      ["OS=='win'", { "defines": ["<@(msvc_defines)"] }]
+      ["OS=='win'", { "defines!": ["_HAS_EXCEPTIONS=0"], "defines": ["_HAS_EXCEPTIONS=1", "<@(msvc_defines)"] }]
     ]
   }
 }
