@@ -4,7 +4,7 @@
 export const errorCodes = {
   INVALID_ARGUMENT: "An argument has the wrong type or value, is unknown, or contradicts another one.",
   NOT_BUILT: "The optimizer needs its parameters first: call build().",
-  ALREADY_BUILT: "build() was called a second time; use rebind() for other memory of the same lengths.",
+  ALREADY_BUILT: "The optimizer has its parameters already; use rebind() for other memory of the same lengths.",
   DETACHED: "A bound buffer was detached (transferred, or its WebAssembly memory grew); use rebind().",
   LENGTH_MISMATCH: "Two things that must have the same number of elements or entries do not.",
   BUSY: "An asynchronous step of this optimizer has not finished.",
