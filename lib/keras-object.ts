@@ -104,11 +104,15 @@ function construct(type: CustomClass, config: unknown): object {
   return type.fromConfig ? type.fromConfig(config) : new type(config as never);
 }
 
-/** Keras' torch backend writes the private module of its own subclass, Keras 2 no module at all. */
+/**
+ * Keras' torch backend writes the private module of its own subclass, Keras 2 neither module nor registered name. A
+ * registered name alone is that of somebody's own class, whatever it is called.
+ */
 function isNamed(type: SerializableClass, { module, class_name, registered_name }: SerializedObject): boolean {
   if (type.name.toLowerCase() !== class_name.toLowerCase()) return false;
   if (type.module === ownSchedules && registered_name === `fused_adamw>${class_name}`) return true;
-  return module === null || module === type.module || (type.module !== ownSchedules && module.startsWith("keras.src."));
+  if (module === null) return registered_name === null;
+  return module === type.module || (type.module !== ownSchedules && module.startsWith("keras.src."));
 }
 
 function parseEnvelope(json: unknown, name: string): SerializedObject {

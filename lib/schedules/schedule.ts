@@ -61,7 +61,6 @@ export abstract class Schedule<Options extends object> implements LearningRateSc
     config: unknown,
     nested: ReadNested = noNested,
   ): S {
-    // biome-ignore lint/complexity/noThisInStatic: the class that fromConfig is called on
     return new this(readFields(this.fields, config, `the config of ${this.name}`, nested) as never);
   }
 }
