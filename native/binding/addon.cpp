@@ -13,10 +13,10 @@ namespace {
 /// [{ name, kind, available, reason }], best first.
 Napi::Value list_devices(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
-  const auto list = Napi::Array::New(env);
+  auto list = Napi::Array::New(env);
   for (const Device* device : devices()) {
     const std::string reason = device->unavailable();
-    const auto entry = Napi::Object::New(env);
+    auto entry = Napi::Object::New(env);
     entry["name"] = Napi::String::New(env, device->name());
     entry["kind"] = Napi::String::New(env, device->kind());
     entry["available"] = Napi::Boolean::New(env, reason.empty());
@@ -28,21 +28,22 @@ Napi::Value list_devices(const Napi::CallbackInfo& info) {
 
 template <class Block>
 Napi::Array field_names(Napi::Env env) {
-  const auto names = Napi::Array::New(env);
+  auto names = Napi::Array::New(env);
   for (const auto& field : Fields<Block>::kTable) names[names.Length()] = Napi::String::New(env, field.name);
   static_assert(sizeof(Fields<Block>::kTable) / sizeof(Field<Block>) == sizeof(Block) / sizeof(double));
   return names;
 }
 
-/// The tables of rule/hyper.h and rule/layout.h: in which order JavaScript packs its blocks, and what the slots are called.
+/// The tables of rule/hyper.h and rule/layout.h: in which order JavaScript packs its blocks, and what the slots are
+/// called.
 Napi::Object tables(Napi::Env env) {
-  const auto result = Napi::Object::New(env);
+  auto result = Napi::Object::New(env);
   result["policy"] = field_names<Policy>(env);
   result["setting"] = field_names<Setting>(env);
   result["controls"] = field_names<Controls>(env);
   result["counters"] = field_names<Counters>(env);
   result["report"] = field_names<Report>(env);
-  const auto slots = Napi::Array::New(env);
+  auto slots = Napi::Array::New(env);
   for (const Slot& slot : kSlotTable) slots[slots.Length()] = Napi::String::New(env, slot.name);
   result["slots"] = slots;
   return result;

@@ -10,8 +10,8 @@
 
 namespace adamw::binding {
 
-/// `work` runs off the JavaScript thread and must not touch JavaScript; `finish` runs on it, before the promise settles,
-/// whether work failed or not. `self` is kept alive until then.
+/// `work` runs off the JavaScript thread and must not touch JavaScript; `finish` runs on it, before the promise
+/// settles, whether work failed or not. `self` is kept alive until then.
 template <class Work, class Finish>
 class Task final : public Napi::AsyncWorker {
  public:

@@ -44,8 +44,7 @@ View<T> view(const Napi::Value& value) {
   napi_typedarray_type type = napi_int8_array;
   size_t length = 0;
   void* data = nullptr;
-  const napi_status status =
-      napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr);
+  const napi_status status = napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr);
   if (status != napi_ok || type != kWanted) {
     throw Error("INVALID_ARGUMENT", sizeof(T) == 4 ? "Expected a Float32Array" : "Expected a Float64Array");
   }

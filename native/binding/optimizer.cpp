@@ -16,18 +16,13 @@ OptimizerSpec spec_from(const Napi::Object& object) {
   spec.policy = *block<Policy>(object.Get("policy"));
   spec.loss_scale = object.Get("lossScale").As<Napi::Number>().DoubleValue();
 
-  const auto settings = view<double>(object.Get("settings"));
-  const auto* const first = reinterpret_cast<const Setting*>(settings.data);
-  spec.settings.assign(first, first + settings.length * sizeof(double) / sizeof(Setting));
-
   const auto parameters = object.Get("parameters").As<Napi::Array>();
   spec.parameters.reserve(parameters.Length());
   for (uint32_t i = 0; i < parameters.Length(); ++i) {
     const auto parameter = parameters.Get(i).As<Napi::Object>();
     const auto value = view<float>(parameter.Get("value"));
     const auto count = static_cast<int64_t>(value.length);
-    spec.parameters.push_back({value.data, optional_elements(parameter.Get("gradient"), count), count,
-                               parameter.Get("setting").As<Napi::Number>().Int64Value()});
+    spec.parameters.push_back({value.data, optional_elements(parameter.Get("gradient"), count), count});
   }
   return spec;
 }
@@ -41,6 +36,8 @@ Napi::Function OptimizerWrap::define(Napi::Env env) {
                          InstanceMethod<&OptimizerWrap::step>("step"),
                          InstanceMethod<&OptimizerWrap::step_async>("stepAsync"),
                          InstanceMethod<&OptimizerWrap::bind>("bind"),
+                         InstanceMethod<&OptimizerWrap::assign>("assign"),
+                         InstanceMethod<&OptimizerWrap::set_policy>("setPolicy"),
                          InstanceMethod<&OptimizerWrap::counters>("counters"),
                          InstanceMethod<&OptimizerWrap::set_counters>("setCounters"),
                          InstanceMethod<&OptimizerWrap::updates>("updates"),
@@ -133,6 +130,22 @@ Napi::Value OptimizerWrap::bind(Info info) {
     if (!info[1].IsUndefined()) optimizer().bind_param(index, elements<float>(info[1], count));
     if (!info[2].IsUndefined()) optimizer().bind_gradient(index, optional_elements(info[2], count));
   });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::assign(Info info) {
+  guard(info.Env(), [&] {
+    const auto settings = view<double>(info[0]);
+    const auto assignment = view<double>(info[1]);
+    const auto* const first = reinterpret_cast<const Setting*>(settings.data);
+    optimizer().assign({first, first + settings.length * sizeof(double) / sizeof(Setting)},
+                       {assignment.data, assignment.data + assignment.length});
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::set_policy(Info info) {
+  guard(info.Env(), [&] { optimizer().set_policy(*block<Policy>(info[0])); });
   return info.Env().Undefined();
 }
 

@@ -23,6 +23,8 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Napi::Value step(Info info);
   Napi::Value step_async(Info info);
   Napi::Value bind(Info info);
+  Napi::Value assign(Info info);
+  Napi::Value set_policy(Info info);
   Napi::Value counters(Info info);
   Napi::Value set_counters(Info info);
   Napi::Value updates(Info info);

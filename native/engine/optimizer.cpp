@@ -1,14 +1,13 @@
 #include "optimizer.h"
 
 #include "kernels/devices.h"
+#include "kernels/error.h"
 #include "rule/control.h"
 
 namespace adamw {
 
 Optimizer::Optimizer(const OptimizerSpec& spec)
-    : device_(&find_device(spec.device)),
-      launch_{spec.threads},
-      memory_(*device_, spec.policy, spec.settings, spec.parameters) {
+    : device_(&find_device(spec.device)), launch_{spec.threads}, memory_(*device_, spec.policy, spec.parameters) {
   counters().loss_scale = spec.loss_scale;
 }
 
@@ -20,6 +19,13 @@ const Report& Optimizer::step(const Controls& controls) {
   device_->prologue(plan, summed);
   device_->update(plan, launch_);
   return plan.board->report;
+}
+
+void Optimizer::set_policy(const Policy& policy) {
+  if (streams_of(policy) != memory_.plan().streams) {
+    throw Error("ALREADY_BUILT", "What the optimizer keeps per parameter cannot change after build");
+  }
+  memory_.board().policy = policy;
 }
 
 float* Optimizer::slot(size_t index, SlotIndex slot) const {

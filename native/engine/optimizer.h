@@ -13,7 +13,6 @@ struct OptimizerSpec {
   int threads = 0;     ///< 0: the process' default
   Policy policy{};
   double loss_scale = 1.0;
-  std::vector<Setting> settings;
   std::vector<ParameterSpec> parameters;
 };
 
@@ -24,6 +23,13 @@ class Optimizer {
 
   /// One step over the gradients that are bound: norms, if anything needs them, the prologue, one pass over memory.
   const Report& step(const Controls& controls);
+
+  /// Which hyper-parameters each parameter has; needed before the first step.
+  void assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment) {
+    memory_.assign(settings, assignment);
+  }
+  /// Replaces the policy; the optional streams must stay what they were at build.
+  void set_policy(const Policy& policy);
 
   /// Other memory for parameter `index`; null leaves the parameter, and means no gradient.
   void bind_param(size_t index, void* param) { memory_.rows()[index].param = param; }

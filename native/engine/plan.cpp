@@ -23,8 +23,7 @@ unsigned streams_of(const Policy& policy) {
          (policy.accumulation_steps > 1 ? kAccumulator : 0u);
 }
 
-PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<Setting>& settings,
-                       const std::vector<ParameterSpec>& parameters)
+PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters)
     : device_(&device) {
   const unsigned streams = streams_of(policy);
   int64_t chunk_count = 0;
@@ -40,7 +39,7 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
   }
 
   board_ = table(1, sizeof(Board));
-  settings_ = table(settings.size(), sizeof(Setting));
+  settings_ = table(parameters.size(), sizeof(Setting));
   rows_ = table(parameters.size(), sizeof(Row));
   chunks_ = table(chunk_count, sizeof(Chunk));
   gradients_ = table(parameters.size(), sizeof(void*));
@@ -48,11 +47,10 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
   row_sums_ = table(parameters.size(), sizeof(double));
   chunk_sums_ = table(chunk_count, sizeof(double));
   works_ = table(parameters.size(), sizeof(Work));
-  remembered_ = table(settings.size(), sizeof(Remembered));
+  remembered_ = table(parameters.size(), sizeof(Remembered));
   slots_ = table(slot_elements, sizeof(float));
 
   board().policy = policy;
-  std::copy(settings.begin(), settings.end(), settings_.as<Setting>());
   float* free_slot = slots_.as<float>();
   Chunk* chunk = chunks_.as<Chunk>();
   for (size_t i = 0; i < parameters.size(); ++i) {
@@ -61,7 +59,6 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
     Row& row = rows()[i];
     row.param = parameter.param;
     row.count = parameter.count;
-    row.setting = parameter.setting;
     row.first_chunk = chunk - chunks_.as<Chunk>();
     for (int64_t begin = 0; begin < parameter.count; begin += kChunkLength) {
       const int64_t count = std::min(kChunkLength, parameter.count - begin);
@@ -85,11 +82,22 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
   plan_.chunk_sums = chunk_sums_.as<double>();
   plan_.works = works_.as<Work>();
   plan_.remembered = remembered_.as<Remembered>();
-  plan_.setting_count = static_cast<int64_t>(settings.size());
   plan_.row_count = static_cast<int64_t>(parameters.size());
   plan_.chunk_count = chunk_count;
   plan_.element_count = element_count;
   plan_.streams = streams;
+}
+
+void PlanMemory::assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment) {
+  const auto setting_count = static_cast<int64_t>(settings.size());
+  const bool fits = setting_count <= plan_.row_count && static_cast<int64_t>(assignment.size()) == plan_.row_count;
+  const auto exists = [&](int64_t setting) { return setting >= 0 && setting < setting_count; };
+  if (!fits || !std::all_of(assignment.begin(), assignment.end(), exists)) {
+    throw Error("INVALID_ARGUMENT", "Expected one existing setting per parameter");
+  }
+  std::copy(settings.begin(), settings.end(), settings_.as<Setting>());
+  for (size_t i = 0; i < assignment.size(); ++i) rows()[i].setting = assignment[i];
+  plan_.setting_count = setting_count;
 }
 
 }  // namespace adamw

@@ -15,17 +15,18 @@ struct ParameterSpec {
   void* param;
   void* gradient;  ///< bound gradient, null for none
   int64_t count;   ///< elements
-  int64_t setting;
 };
 
 /// Owns the plan's tables and the optimizer's slots.
 class PlanMemory {
  public:
   /// Throws OUT_OF_MEMORY.
-  PlanMemory(const Device& device, const Policy& policy, const std::vector<Setting>& settings,
-             const std::vector<ParameterSpec>& parameters);
+  PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters);
 
   const Plan& plan() const { return plan_; }
+
+  /// Other settings and their assignment to rows; at most one setting per row.
+  void assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment);
   /// Rows may be pointed at other memory of the same length between steps.
   Row* rows() const { return rows_.as<Row>(); }
   size_t slot_bytes() const { return slots_.bytes(); }

@@ -14,8 +14,8 @@ struct Launch {
   int threads = 0;
 };
 
-/// One place that computes. Devices are process-wide, immutable and usable from any thread; memory they work on belongs to
-/// the caller.
+/// One place that computes. Devices are process-wide, immutable and usable from any thread; memory they work on belongs
+/// to the caller.
 class Device {
  public:
   virtual ~Device() = default;

@@ -1,5 +1,5 @@
-// The prologue of a step: from counts, controls and norms to coefficients, in double, by IEEE operations only (no pow, exp
-// or cos), so that host and device agree to the bit. The order and the counters are Keras' (base_optimizer.apply):
+// The prologue of a step: from counts, controls and norms to coefficients, in double, by IEEE operations only (no pow,
+// exp or cos), so that host and device agree to the bit. The order and the counters are Keras' (base_optimizer.apply):
 // schedules see raw steps, the bias correction sees iterations + 1, averages see iterations.
 #pragma once
 
@@ -49,8 +49,8 @@ ADAMW_HD static inline double sum_row(const Plan& plan, int64_t index) {
   return sum;
 }
 
-/// Decides what the step does as a whole and starts its report. `sum` is the sum of squares over all parameters, used only
-/// when `summed`.
+/// Decides what the step does as a whole and starts its report. `sum` is the sum of squares over all parameters, used
+/// only when `summed`.
 ADAMW_HD static inline void decide(Board& board, double sum, bool summed) {
   const Policy& policy = board.policy;
   const Counters& counters = board.counters;
@@ -114,16 +114,16 @@ ADAMW_HD static inline void advance(Board& board) {
     }
   }
   report.micro_step = counters.steps;
-  report.iteration = static_cast<double>(static_cast<int64_t>(counters.steps) /
-                                         static_cast<int64_t>(policy.accumulation_steps));
+  report.iteration =
+      static_cast<double>(static_cast<int64_t>(counters.steps) / static_cast<int64_t>(policy.accumulation_steps));
   report.skipped_steps = counters.skipped_steps;
   report.consecutive_skips = counters.consecutive_skips;
 }
 
 /// The coefficients of a setting at its t-th update (t = `update`, from 1).
 ///
-/// One formula serves both conventions: Keras (Kingma & Ba 2015, section 2, the form before Algorithm 1's last line) folds the
-/// bias correction into a = η√(1−β₂ᵗ)/(1−β₁ᵗ); PyTorch has a = η/(1−β₁ᵗ) and √v/√(1−β₂ᵗ) + ε.
+/// One formula serves both conventions: Keras (Kingma & Ba 2015, section 2, the form before Algorithm 1's last line)
+/// folds the bias correction into a = η√(1−β₂ᵗ)/(1−β₁ᵗ); PyTorch has a = η/(1−β₁ᵗ) and √v/√(1−β₂ᵗ) + ε.
 ADAMW_HD static inline Coefficients<float> coefficients(const Board& board, const Setting& setting, double update) {
   const Decision& decision = board.decision;
   const double rate = board.controls.learning_rate * setting.learning_rate_multiplier;
@@ -149,8 +149,8 @@ ADAMW_HD static inline Coefficients<float> coefficients(const Board& board, cons
   return c;
 }
 
-/// Writes one parameter's work. `coefficients_at(setting, update)` gives its coefficients: computed, or remembered by the
-/// caller, since most parameters share one setting and count.
+/// Writes one parameter's work. `coefficients_at(setting, update)` gives its coefficients: computed, or remembered by
+/// the caller, since most parameters share one setting and count.
 template <class CoefficientsAt>
 ADAMW_HD inline void prepare_row(const Plan& plan, int64_t index, CoefficientsAt&& coefficients_at) {
   const Board& board = *plan.board;

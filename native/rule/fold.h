@@ -1,10 +1,11 @@
 // The one order in which squares are summed, whatever the lanes, threads or launch shape.
 //
-// A parameter is cut into chunks of 16,384 elements from its start, a chunk into 64 runs of 256. Element i of a run adds
-// its square to the run's partial sum i mod 16 (16 SIMD lanes; or 4 CUDA threads with 16-byte loads). The chunk's 1,024
-// partial sums are folded pairwise by halves; chunk sums are added in index order, parameters in index order. Elements
-// past the end count as +0, and adding +0 to a sum of squares changes nothing, so partial vectors need no special case.
-// Sums are double: the square of a float is exact there and cannot overflow, hence a finite sum means finite gradients.
+// A parameter is cut into chunks of 16,384 elements from its start, a chunk into 64 runs of 256. Element i of a run
+// adds its square to the run's partial sum i mod 16 (16 SIMD lanes; or 4 CUDA threads with 16-byte loads). The chunk's
+// 1,024 partial sums are folded pairwise by halves; chunk sums are added in index order, parameters in index order.
+// Elements past the end count as +0, and adding +0 to a sum of squares changes nothing, so partial vectors need no
+// special case. Sums are double: the square of a float is exact there and cannot overflow, hence a finite sum means
+// finite gradients.
 #pragma once
 
 #include <cstdint>

@@ -72,7 +72,7 @@ struct Report {
 template <class T>
 struct Field {
   const char* name;
-  double T::* member;
+  double T::*member;
 };
 
 // All fields are doubles, in the order of the struct, so that a block crosses to JavaScript as one Float64Array.

@@ -74,11 +74,11 @@ struct Plan {
   const Setting* settings;
   const Row* rows;
   const Chunk* chunks;
-  void** gradients;   ///< one per row; null: no gradient in this step
-  double* updates;    ///< one per row: real updates it took part in (PyTorch's step)
-  double* row_sums;   ///< one per row: sum of squares of its unscaled gradient
+  void** gradients;  ///< one per row; null: no gradient in this step
+  double* updates;   ///< one per row: real updates it took part in (PyTorch's step)
+  double* row_sums;  ///< one per row: sum of squares of its unscaled gradient
   double* chunk_sums;
-  Work* works;  ///< one per row
+  Work* works;             ///< one per row
   Remembered* remembered;  ///< one per setting
   int64_t setting_count;
   int64_t row_count;

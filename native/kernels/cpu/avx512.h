@@ -5,6 +5,12 @@
 
 #include "rule/dtype.h"
 
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC's own header initialises a vector with itself (gcc bug 105593) and warns about it wherever it is inlined.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 namespace adamw::cpu::avx512 {
 
 struct Vec {

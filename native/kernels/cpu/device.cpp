@@ -34,7 +34,7 @@ constexpr size_t kHugeBytes = size_t{2} << 20;
 
 class CpuDevice final : public Device {
  public:
-  CpuDevice(const char* name, const Kernels* kernels, bool Features::* needs, const char* lacks)
+  CpuDevice(const char* name, const Kernels* kernels, bool Features::*needs, const char* lacks)
       : name_(name), kernels_(kernels), needs_(needs), lacks_(lacks) {}
 
   const char* name() const override { return name_; }
@@ -126,7 +126,7 @@ class CpuDevice final : public Device {
 
   const char* name_;
   const Kernels* kernels_;
-  bool Features::* needs_;
+  bool Features::*needs_;
   const char* lacks_;
 };
 
@@ -147,7 +147,8 @@ constexpr const Kernels* kNeon = nullptr;
 }  // namespace
 
 std::vector<const Device*> cpu_devices() {
-  static const CpuDevice avx512("cpu:avx512", kAvx512, &Features::avx512, "this CPU or system lacks AVX-512 F, DQ, BW, VL");
+  static const CpuDevice avx512("cpu:avx512", kAvx512, &Features::avx512,
+                                "this CPU or system lacks AVX-512 F, DQ, BW, VL");
   static const CpuDevice avx2("cpu:avx2", kAvx2, &Features::avx2, "this CPU or system lacks AVX2, FMA or F16C");
   static const CpuDevice neon("cpu:neon", kNeon, &Features::neon, "this CPU lacks Advanced SIMD");
   static const CpuDevice scalar("cpu:scalar", &cpu::scalar_kernels, nullptr, "");

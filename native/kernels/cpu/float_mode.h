@@ -1,5 +1,5 @@
-// The floating-point mode of a step: round to nearest even, subnormals kept. A caller that flushes subnormals to zero, as
-// some audio and inference libraries set for the whole thread, would otherwise get other bits.
+// The floating-point mode of a step: round to nearest even, subnormals kept. A caller that flushes subnormals to zero,
+// as some audio and inference libraries set for the whole thread, would otherwise get other bits.
 #pragma once
 
 #include <cfenv>

@@ -1,6 +1,6 @@
-// THE loops over memory, written once on V (1 to 16 lanes). A tail is a shorter load and store of the same vector, so an
-// element's result never depends on its index. Included by one file per instruction set; everything is a template on V,
-// hence has its own symbols per instruction set.
+// THE loops over memory, written once on V (1 to 16 lanes). A tail is a shorter load and store of the same vector, so
+// an element's result never depends on its index. Included by one file per instruction set; everything is a template on
+// V, hence has its own symbols per instruction set.
 #pragma once
 
 #include "kernels.h"

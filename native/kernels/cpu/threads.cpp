@@ -37,8 +37,8 @@ struct Job {
   }
 };
 
-/// Keeps this library mapped: its workers outlive a JavaScript worker thread that loaded it, and Node unloads the addons of
-/// such a thread when it ends.
+/// Keeps this library mapped: its workers outlive a JavaScript worker thread that loaded it, and Node unloads the
+/// addons of such a thread when it ends.
 void keep_library_loaded() {
 #ifdef _WIN32
   HMODULE module = nullptr;
@@ -93,7 +93,8 @@ class Pool {
     }
   }
 
-  /// A job with a free seat and an unclaimed range; a worker joins by claiming, so a caller never waits for an idle one.
+  /// A job with a free seat and an unclaimed range; a worker joins by claiming, so a caller never waits for an idle
+  /// one.
   Job* join(int64_t& begin) {
     for (Job* job = jobs_; job != nullptr; job = job->later) {
       if (job->seats == 0) continue;

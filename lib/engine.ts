@@ -1,0 +1,250 @@
+/** An optimizer between build and dispose: the addon's optimizer, the memory it is bound to, and its counts. */
+
+import { AdamWError, invalid } from "./errors.js";
+import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
+import { indices, type NativeGradients, type NativeOptimizer, native, pack } from "./native.js";
+import type { ResolvedOptions } from "./options.js";
+import { checkArray, isFloat32Array, type Parameter } from "./parameters.js";
+import { readReport, type StepReport } from "./step-report.js";
+
+/** What changes from step to step, as the block Controls. */
+export interface Controls {
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly gradientScale: number;
+}
+
+/** The counts of native/rule/hyper.h: what an optimizer remembers besides its slots. */
+export interface Counters {
+  steps: number;
+  skippedSteps: number;
+  consecutiveSkips: number;
+  lossScale: number;
+  growthCounter: number;
+}
+
+/** What the addon keeps per parameter. */
+export type SlotName = "moment1" | "moment2" | "maxMoment2" | "ema" | "accumulator";
+
+/** One entry per parameter in the order of build, or by name; null: no gradient in this step. */
+export type Gradients = readonly (Float32Array | null)[] | Readonly<Record<string, Float32Array | null>>;
+
+const { tables } = native;
+const controlAt = indices(tables.controls, "learningRate", "weightDecay", "gradientScale");
+const stepsAt = indices(tables.report, "microStep").microStep;
+const counterNames = tables.counters as readonly (keyof Counters)[];
+
+export class Engine {
+  /** All parameters, frozen ones too. */
+  readonly parameters: readonly Parameter[];
+  /** Those that take part; the addon knows only these, by their place here. */
+  readonly trained: readonly Parameter[];
+  readonly #options: ResolvedOptions;
+  readonly #native: NativeOptimizer;
+  /** Where a parameter stands in `trained`. */
+  readonly #rows: ReadonlyMap<Parameter, number>;
+  readonly #controls = new Float64Array(tables.controls.length);
+  readonly #report = new Float64Array(tables.report.length);
+  /** The gradients the addon points at; the reference keeps their memory. */
+  #gradients: (Float32Array | null)[];
+
+  constructor(
+    options: ResolvedOptions,
+    parameters: readonly Parameter[],
+    frozen: readonly boolean[],
+    runtime: { device: string; threads: number; scaling: LossScaling },
+  ) {
+    this.#options = options;
+    this.parameters = parameters;
+    this.trained = frozen.includes(true) ? parameters.filter((_, i) => !frozen[i]) : parameters;
+    this.#rows = new Map(this.trained.map((parameter, row) => [parameter, row]));
+    this.#gradients = this.trained.map(({ gradient }) => gradient);
+    this.#native = new native.Optimizer({
+      device: runtime.device,
+      threads: runtime.threads,
+      policy: packPolicy(options, runtime.scaling),
+      lossScale: runtime.scaling.scale,
+      parameters: this.trained,
+      controls: this.#controls,
+      report: this.#report,
+    });
+  }
+
+  get device(): string {
+    return this.#native.device;
+  }
+
+  /** Raw steps so far. */
+  get steps(): number {
+    return this.#report[stepsAt] as number;
+  }
+
+  /** Whether the coming step only accumulates. */
+  get isMicroStep(): boolean {
+    return (this.steps + 1) % accumulationSteps(this.#options) !== 0;
+  }
+
+  assign({ settings, assignment }: Settings): void {
+    this.#native.assign(settings, assignment);
+  }
+
+  setScaling(scaling: LossScaling): void {
+    this.#native.setPolicy(packPolicy(this.#options, scaling));
+    this.counters = { ...this.counters, lossScale: scaling.scale };
+  }
+
+  /** Points a parameter at memory that was checked. */
+  bind(parameter: Parameter): void {
+    const row = this.#rows.get(parameter);
+    if (row === undefined) return;
+    this.#native.bind(row, parameter.value, parameter.gradient);
+    this.#gradients[row] = parameter.gradient;
+  }
+
+  /**
+   * The gradients to step with: those passed, or (undefined) those bound at build. Undefined: the addon has them already.
+   * Throws before anything changes. These loops are most of what a small step costs outside the kernels, hence plain.
+   */
+  prepare(gradients: Gradients | undefined): NativeGradients {
+    const listed = gradients === undefined ? undefined : this.#listed(gradients);
+    const current = this.#gradients;
+    let present = 0;
+    let changed = false;
+    for (let i = 0, row = 0; i < this.parameters.length; i += 1) {
+      const parameter = this.parameters[i] as Parameter;
+      const gradient = listed === undefined ? parameter.gradient : listed[i];
+      if (gradient !== null && !(isFloat32Array(gradient) && gradient.length === parameter.length)) {
+        checkArray(gradient, `the gradient of ${parameter.name}`, parameter.length);
+      }
+      if (this.trained[row] !== parameter) continue;
+      if (parameter.value.length !== parameter.length) {
+        checkArray(parameter.value, `the value of ${parameter.name}`, parameter.length);
+      }
+      if (gradient !== null) present += 1;
+      if (gradient !== current[row]) changed = true;
+      row += 1;
+    }
+    if (present === 0)
+      throw invalid("gradients", "a gradient for at least one parameter", gradients ?? "none at build");
+    if (!changed) return undefined;
+    const chosen = listed ?? this.parameters.map(({ gradient }) => gradient);
+    return this.trained === this.parameters ? chosen : chosen.filter((_, i) => this.#isTrained(i));
+  }
+
+  #isTrained(i: number): boolean {
+    return this.#rows.has(this.parameters[i] as Parameter);
+  }
+
+  #listed(gradients: Gradients): readonly (Float32Array | null)[] {
+    const list = Array.isArray(gradients) ? gradients : this.#byName(gradients as Record<string, Float32Array | null>);
+    if (list.length === this.parameters.length) return list;
+    const message = `Expected one gradient (or null) for each of ${this.parameters.length} parameters but received ${list.length}`;
+    throw new AdamWError("LENGTH_MISMATCH", message);
+  }
+
+  #byName(gradients: Readonly<Record<string, Float32Array | null>>): (Float32Array | null)[] {
+    if (typeof gradients !== "object" || gradients === null) {
+      throw invalid("gradients", "an array with one entry per parameter, or an object by name", gradients);
+    }
+    const names = new Set(this.parameters.map(({ name }) => name));
+    for (const name of Object.keys(gradients)) {
+      if (!names.has(name)) throw invalid("gradients", "the names of built parameters", name);
+    }
+    return this.parameters.map(({ name }) =>
+      Object.hasOwn(gradients, name) ? (gradients[name] as Float32Array) : null,
+    );
+  }
+
+  run(gradients: NativeGradients, controls: Controls): StepReport {
+    this.#begin(gradients, controls);
+    this.#native.step(gradients);
+    return this.#finish();
+  }
+
+  async runAsync(gradients: NativeGradients, controls: Controls): Promise<StepReport> {
+    this.#begin(gradients, controls);
+    await this.#native.stepAsync(gradients);
+    return this.#finish();
+  }
+
+  #begin(gradients: NativeGradients, controls: Controls): void {
+    if (gradients !== undefined) this.#gradients = [...gradients];
+    this.#controls[controlAt.learningRate] = controls.learningRate;
+    this.#controls[controlAt.weightDecay] = controls.weightDecay;
+    this.#controls[controlAt.gradientScale] = controls.gradientScale;
+  }
+
+  #finish(): StepReport {
+    const report = readReport(this.#report, this.#options.reportNorms ? this.#parameterNorms() : undefined);
+    if (report.finite === false && report.skipped && this.#options.nonFinite === "throw") throw this.#nonFinite();
+    return report;
+  }
+
+  /** The error of `nonFinite: "throw"`, after undoing the only thing a step that is not taken changes: its count. */
+  #nonFinite(): AdamWError {
+    const { skippedSteps, consecutiveSkips, ...rest } = this.counters;
+    this.counters = { ...rest, skippedSteps: skippedSteps - 1, consecutiveSkips: consecutiveSkips - 1 };
+    const sums = this.#rowSums();
+    const names = this.trained.filter((_, row) => !Number.isFinite(sums[row])).map(({ name }) => name);
+    const shown = names.slice(0, 4).join(", ") + (names.length > 4 ? ` and ${names.length - 4} more` : "");
+    return new AdamWError("NON_FINITE", `The gradients of ${shown} are not finite; nothing was changed`);
+  }
+
+  #rowSums(): Float64Array {
+    return this.#native.rowSums(new Float64Array(this.trained.length));
+  }
+
+  /** L2 norms of the newest step's unscaled, averaged gradients. */
+  #parameterNorms(): Float64Array {
+    const sums = this.#rowSums();
+    const length = accumulationSteps(this.#options);
+    return Float64Array.from(this.parameters, (parameter) => {
+      const row = this.#rows.get(parameter);
+      if (row === undefined || this.#gradients[row] === null) return Number.NaN;
+      return Math.sqrt(sums[row] as number) / length;
+    });
+  }
+
+  get counters(): Counters {
+    const block = this.#native.counters(new Float64Array(counterNames.length));
+    return Object.fromEntries(counterNames.map((name, i) => [name, block[i]])) as unknown as Counters;
+  }
+
+  set counters(counters: Counters) {
+    this.#native.setCounters(pack(counterNames, { ...counters }));
+    this.#report[stepsAt] = counters.steps;
+  }
+
+  /** Real updates each trained parameter took part in: PyTorch's per-parameter step. */
+  get updates(): Float64Array {
+    return this.#native.updates(new Float64Array(this.trained.length));
+  }
+
+  set updates(updates: Float64Array) {
+    this.#native.setUpdates(updates);
+  }
+
+  readSlot(parameter: Parameter, slot: SlotName): Float32Array {
+    return this.#native.readSlot(this.#row(parameter), tables.slots.indexOf(slot), new Float32Array(parameter.length));
+  }
+
+  writeSlot(parameter: Parameter, slot: SlotName, value: Float32Array): void {
+    this.#native.writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value);
+  }
+
+  #row(parameter: Parameter): number {
+    return this.#rows.get(parameter) ?? -1;
+  }
+
+  exchangeEma(): void {
+    this.#native.exchangeEma();
+  }
+
+  applyEma(): void {
+    this.#native.applyEma();
+  }
+
+  dispose(): void {
+    this.#native.dispose();
+  }
+}

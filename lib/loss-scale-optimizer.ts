@@ -1,0 +1,227 @@
+/** Dynamic loss scaling around an AdamW. */
+
+import { AdamW, type AsyncStepOptions, engineOf, type Rebinding, type StepOptions, takeScaling } from "./adamw.js";
+import type { RuntimeOptions } from "./device.js";
+import type { Counters, Gradients } from "./engine.js";
+import { AdamWError, invalid } from "./errors.js";
+import type { WeightDecayExclusions } from "./exclusions.js";
+import { type CustomObjects, find, kerasOptimizers } from "./keras-object.js";
+import {
+  configToLossScale,
+  type LossScaleOptions,
+  lossScaleToConfig,
+  type ResolvedLossScaleOptions,
+  resolveLossScaleOptions,
+} from "./loss-scale-options.js";
+import type { LearningRate } from "./options.js";
+import type { Parameter, ParameterInit } from "./parameters.js";
+import type { StepReport } from "./step-report.js";
+import { describeVariable, scalarVariable, type Variable, type VariableSource, writeVariables } from "./variables.js";
+
+/**
+ * Keras' LossScaleOptimizer: gradients are divided by a scale that halves when one of them is not finite (the step is
+ * skipped) and doubles after `dynamicGrowthSteps` finite steps. Unlike Keras' the scale keeps between two limits, where
+ * Keras' reaches 0 or infinity and stays there.
+ *
+ * Everything else is the inner optimizer's.
+ *
+ * @example
+ * const optimizer = new LossScaleOptimizer(new AdamW(), { initialScale: 2 ** 12 });
+ * optimizer.build([{ name: "w", value: w }]);
+ * const scaled = optimizer.scaleLoss(loss); // differentiate this
+ * optimizer.apply([gradientOfScaled]);
+ */
+export class LossScaleOptimizer {
+  static readonly module = kerasOptimizers;
+  static {
+    Object.defineProperty(this, "name", { value: "LossScaleOptimizer" });
+  }
+
+  readonly #inner: AdamW;
+  readonly #options: ResolvedLossScaleOptions;
+
+  /** @throws INVALID_ARGUMENT for wrong options, and for an inner optimizer that scales or throws by itself */
+  constructor(inner: AdamW, options: LossScaleOptions = {}) {
+    if (!(inner instanceof AdamW)) throw invalid("the inner optimizer", "an AdamW", inner);
+    const { loss_scale_factor, non_finite } = inner.getConfig();
+    if (loss_scale_factor !== null) throw invalid("lossScaleFactor of the inner optimizer", "null", loss_scale_factor);
+    if (non_finite === "throw") {
+      throw invalid("nonFinite of the inner optimizer", '"propagate" or "skip" (steps are skipped here)', non_finite);
+    }
+    this.#inner = inner;
+    this.#options = resolveLossScaleOptions(options);
+    inner[takeScaling]({
+      // Keras keeps the scale in float32.
+      scale: Math.fround(this.#options.initialScale),
+      dynamic: {
+        growthSteps: this.#options.dynamicGrowthSteps,
+        minimum: this.#options.minimumScale,
+        maximum: this.#options.maximumScale,
+      },
+    });
+  }
+
+  get innerOptimizer(): AdamW {
+    return this.#inner;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get built(): boolean {
+    return this.#inner.built;
+  }
+
+  get device(): string {
+    return this.#inner.device;
+  }
+
+  get parameters(): readonly Readonly<Parameter>[] {
+    return this.#inner.parameters;
+  }
+
+  build(parameters: readonly ParameterInit[]): this {
+    this.#inner.build(parameters);
+    return this;
+  }
+
+  rebind(bindings: readonly Rebinding[]): void {
+    this.#inner.rebind(bindings);
+  }
+
+  /** One step with the gradients of the scaled loss. */
+  apply(gradients: Gradients, options?: StepOptions): StepReport {
+    return this.#inner.apply(gradients, options);
+  }
+
+  step(options?: StepOptions): StepReport {
+    return this.#inner.step(options);
+  }
+
+  applyAsync(gradients: Gradients, options?: AsyncStepOptions): Promise<StepReport> {
+    return this.#inner.applyAsync(gradients, options);
+  }
+
+  stepAsync(options?: AsyncStepOptions): Promise<StepReport> {
+    return this.#inner.stepAsync(options);
+  }
+
+  get report(): StepReport | null {
+    return this.#inner.report;
+  }
+
+  get iterations(): number {
+    return this.#inner.iterations;
+  }
+
+  get learningRate(): number {
+    return this.#inner.learningRate;
+  }
+
+  set learningRate(rate: LearningRate) {
+    this.#inner.learningRate = rate as number;
+  }
+
+  /** The scale of the coming step. */
+  get lossScale(): number {
+    return this.#inner.lossScale;
+  }
+
+  scaleLoss(loss: number): number {
+    return this.#inner.scaleLoss(loss);
+  }
+
+  excludeFromWeightDecay(exclusions: WeightDecayExclusions): void {
+    this.#inner.excludeFromWeightDecay(exclusions);
+  }
+
+  finalizeVariableValues(): void {
+    this.#inner.finalizeVariableValues();
+  }
+
+  swapEma(): void {
+    this.#inner.swapEma();
+  }
+
+  restoreEma(): void {
+    this.#inner.restoreEma();
+  }
+
+  /** Its own four variables, then the inner optimizer's. */
+  get variables(): Variable[] {
+    return [...this.#variables().map(describeVariable), ...this.#inner.variables];
+  }
+
+  setWeights(weights: readonly Variable[]): void {
+    const own = this.#variables();
+    const inner = this.#inner.variables;
+    if (!Array.isArray(weights)) throw invalid("weights", "an array like optimizer.variables", weights);
+    if (weights.length !== own.length + inner.length) {
+      const message = `Expected ${own.length + inner.length} variables, as optimizer.variables lists them, but received ${weights.length}`;
+      throw new AdamWError("LENGTH_MISMATCH", message);
+    }
+    const before = own.map(describeVariable).map((variable) => ({ ...variable }));
+    writeVariables(own, weights.slice(0, own.length));
+    try {
+      this.#inner.setWeights(weights.slice(own.length));
+    } catch (error) {
+      writeVariables(own, before);
+      throw error;
+    }
+  }
+
+  #variables(): VariableSource[] {
+    const engine = this.#inner[engineOf]();
+    if (!engine) throw new AdamWError("NOT_BUILT", "The optimizer has no parameters yet: call build() first");
+    const counter = (name: string, dtype: "int32" | "float32", key: keyof Counters) =>
+      scalarVariable(
+        `${this.name}/${name}`,
+        dtype,
+        () => engine.counters[key],
+        (value) => {
+          engine.counters = { ...engine.counters, [key]: value };
+        },
+      );
+    const constant = (name: string, dtype: "int32" | "float32") =>
+      scalarVariable(
+        `${this.name}/${name}`,
+        dtype,
+        () => 0,
+        () => {},
+      );
+    return [
+      // Keras' base class makes these two and never uses them.
+      constant("iteration", "int32"),
+      constant("learning_rate", "float32"),
+      counter("step_counter", "int32", "growthCounter"),
+      counter("dynamic_scale", "float32", "lossScale"),
+    ];
+  }
+
+  getConfig(): Record<string, unknown> {
+    return lossScaleToConfig(this.#inner, this.#options);
+  }
+
+  static fromConfig(
+    config: unknown,
+    runtime: RuntimeOptions & { customObjects?: CustomObjects } = {},
+  ): LossScaleOptimizer {
+    const { inner, options } = configToLossScale(config);
+    const found = find(inner, "inner_optimizer", [AdamW], runtime.customObjects ?? {});
+    const optimizer = "object" in found ? found.object : found.class.fromConfig(found.config, runtime);
+    return new LossScaleOptimizer(optimizer as AdamW, options);
+  }
+
+  synchronize(): void {
+    this.#inner.synchronize();
+  }
+
+  dispose(): void {
+    this.#inner.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

@@ -1,0 +1,151 @@
+/** Finds and loads the .node file, and declares everything it exports: native/binding/addon.cpp is the other side. */
+
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AdamWError } from "./errors.js";
+
+/** A device of this build, whether or not this machine can use it. */
+export interface DeviceInfo {
+  /** "cpu:avx512" */
+  readonly name: string;
+  /** What stands before the colon: "cpu". */
+  readonly kind: string;
+  readonly available: boolean;
+  /** Why it is not available; empty when it is. */
+  readonly reason: string;
+}
+
+/** The order in which blocks of numbers are packed into Float64Arrays, and the names of the slots. */
+export interface NativeTables {
+  readonly policy: readonly string[];
+  readonly setting: readonly string[];
+  readonly controls: readonly string[];
+  readonly counters: readonly string[];
+  readonly report: readonly string[];
+  readonly slots: readonly string[];
+}
+
+/** Parameters and gradients as the engine takes them; entries of one optimizer are addressed by their index. */
+export interface NativeParameter {
+  readonly value: Float32Array;
+  readonly gradient: Float32Array | null;
+}
+
+export interface NativeSpec {
+  readonly device: string;
+  /** 0: as many as the process may use. */
+  readonly threads: number;
+  readonly policy: Float64Array;
+  readonly lossScale: number;
+  readonly parameters: readonly NativeParameter[];
+  /** Read at every step. */
+  readonly controls: Float64Array;
+  /** Written after every step. */
+  readonly report: Float64Array;
+}
+
+/** One step's gradients, null for none; undefined: those that are bound. */
+export type NativeGradients = readonly (Float32Array | null)[] | undefined;
+
+export interface NativeOptimizer {
+  readonly device: string;
+  step(gradients: NativeGradients): void;
+  stepAsync(gradients: NativeGradients): Promise<void>;
+  /** Other memory of the same length; undefined leaves what is bound. */
+  bind(index: number, value: Float32Array | undefined, gradient: Float32Array | null | undefined): void;
+  /** All settings, one after the other, and which of them each parameter has. */
+  assign(settings: Float64Array, assignment: Float64Array): void;
+  setPolicy(policy: Float64Array): void;
+  counters(to: Float64Array): Float64Array;
+  setCounters(from: Float64Array): void;
+  /** Real updates each parameter took part in. */
+  updates(to: Float64Array): Float64Array;
+  setUpdates(from: Float64Array): void;
+  /** Sums of squares of the newest step's unscaled gradients. */
+  rowSums(to: Float64Array): Float64Array;
+  readSlot(index: number, slot: number, to: Float32Array): Float32Array;
+  writeSlot(index: number, slot: number, from: Float32Array): void;
+  /** Parameters and averages trade places. */
+  exchangeEma(): void;
+  /** Parameters become their averages. */
+  applyEma(): void;
+  dispose(): void;
+}
+
+interface Native {
+  setErrorClass(errorClass: typeof AdamWError): void;
+  devices(): DeviceInfo[];
+  readonly tables: NativeTables;
+  readonly Optimizer: new (spec: NativeSpec) => NativeOptimizer;
+}
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Where the addon may be, first match wins. FUSED_ADAMW_BINDING names a file of the user's own. */
+function candidates(): string[] {
+  const own = process.env.FUSED_ADAMW_BINDING;
+  if (own) return [own];
+  const musl = process.platform === "linux" && !("glibcVersionRuntime" in reportHeader());
+  const platform = `${process.platform}${musl ? "musl" : ""}-${process.arch}`;
+  return [
+    join(root, "build/Release/fused_adamw.node"),
+    join(root, "build-cmake/Release/fused_adamw.node"),
+    join(root, "prebuilds", `${platform}.node`),
+  ];
+}
+
+function reportHeader(): object {
+  return (process.report.getReport() as { header: object }).header;
+}
+
+function load(): Native {
+  const require = createRequire(import.meta.url);
+  const failures: string[] = [];
+  for (const file of candidates()) {
+    if (!existsSync(file)) {
+      failures.push(`${file}: no such file`);
+      continue;
+    }
+    try {
+      const native = require(file) as Native;
+      native.setErrorClass(AdamWError);
+      return native;
+    } catch (error) {
+      failures.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new AdamWError(
+    "NATIVE",
+    [
+      `Could not load the fused-adamw addon for ${process.platform}-${process.arch}, Node ${process.version}:`,
+      ...failures.map((failure) => `  ${failure}`),
+      "Build it with `npm run build:native` in the package's folder (Python 3, make and a C++17 compiler are needed),",
+      "or name a built one in FUSED_ADAMW_BINDING.",
+    ].join("\n"),
+  );
+}
+
+export const native: Native = load();
+
+/** Packs the named numbers in the addon's order; TypeScript and C++ name the same fields or this throws. */
+export function pack(names: readonly string[], record: Readonly<Record<string, number>>): Float64Array {
+  const block = new Float64Array(names.length);
+  names.forEach((name, i) => {
+    const value = record[name];
+    if (value === undefined) throw new AdamWError("NATIVE", `The addon expects ${name}: it is of another version`);
+    block[i] = value;
+  });
+  return block;
+}
+
+/** Where each named field stands in its block. */
+export function indices<Name extends string>(names: readonly string[], ...wanted: Name[]): Record<Name, number> {
+  const entries = wanted.map((name) => {
+    const index = names.indexOf(name);
+    if (index < 0) throw new AdamWError("NATIVE", `The addon does not know ${name}: it is of another version`);
+    return [name, index];
+  });
+  return Object.fromEntries(entries) as Record<Name, number>;
+}

@@ -1,0 +1,138 @@
+/** The optimizer's state as Keras lists it: the order, the paths and the shapes of `optimizer.variables`. */
+
+import type { Engine, SlotName } from "./engine.js";
+import { AdamWError, invalid } from "./errors.js";
+import type { ResolvedOptions } from "./options.js";
+import { isFloat32Array } from "./parameters.js";
+import { parseRecord } from "./validate.js";
+
+/** One entry of `optimizer.variables`. */
+export interface Variable {
+  /** `<optimizer name>/<parameter with / as _>_<slot>`, as in Keras. */
+  readonly path: string;
+  /** `[]` for scalars. */
+  readonly shape: readonly number[];
+  readonly dtype: "float32" | "int32";
+  /** A fresh copy at every access; scalars have one element. */
+  readonly value: Float32Array | Int32Array;
+}
+
+/** Where a variable's value comes from and goes to. */
+export interface VariableSource extends Variable {
+  write(value: Float32Array | Int32Array): void;
+}
+
+/** Keras' names of the slots and the order in which it makes them: one line, one pass over the parameters. */
+const slotPasses: readonly { wanted(options: ResolvedOptions): boolean; slots: readonly [SlotName, string][] }[] = [
+  { wanted: ({ useEma }) => useEma, slots: [["ema", "average"]] },
+  {
+    wanted: ({ gradientAccumulationSteps }) => Boolean(gradientAccumulationSteps),
+    slots: [["accumulator", "gradient_accumulator"]],
+  },
+  {
+    wanted: () => true,
+    slots: [
+      ["moment1", "momentum"],
+      ["moment2", "velocity"],
+    ],
+  },
+  { wanted: ({ amsgrad }) => amsgrad, slots: [["maxMoment2", "velocity_hat"]] },
+];
+
+/** A slot that the optimizer keeps for a parameter. */
+export interface ParameterSlot<P> {
+  readonly parameter: P;
+  readonly slot: SlotName;
+  readonly kerasName: string;
+}
+
+/** Every slot of every trained parameter, in Keras' order. */
+export function parameterSlots<P>(options: ResolvedOptions, trained: readonly P[]): ParameterSlot<P>[] {
+  return slotPasses
+    .filter(({ wanted }) => wanted(options))
+    .flatMap(({ slots }) =>
+      trained.flatMap((parameter) => slots.map(([slot, kerasName]) => ({ parameter, slot, kerasName }))),
+    );
+}
+
+/** The variables of the parameters' slots; the scalars before them are the optimizer's own. */
+export function slotVariables(options: ResolvedOptions, engine: Engine): VariableSource[] {
+  return parameterSlots(options, engine.trained).map(({ parameter, slot, kerasName }) => ({
+    path: `${options.name}/${parameter.name.replaceAll("/", "_")}_${kerasName}`,
+    shape: parameter.shape,
+    dtype: "float32",
+    get value() {
+      return engine.readSlot(parameter, slot);
+    },
+    write(value) {
+      engine.writeSlot(parameter, slot, value as Float32Array);
+    },
+  }));
+}
+
+/** What a variable is described by, its value read when asked for. */
+export function describeVariable(source: VariableSource): Variable {
+  const { path, shape, dtype } = source;
+  return {
+    path,
+    shape,
+    dtype,
+    get value() {
+      return source.value;
+    },
+  };
+}
+
+/** A variable of one number. */
+export function scalarVariable(
+  path: string,
+  dtype: "float32" | "int32",
+  get: () => number,
+  set: (value: number) => void,
+): VariableSource {
+  return {
+    path,
+    shape: [],
+    dtype,
+    get value() {
+      return dtype === "int32" ? Int32Array.of(get()) : Float32Array.of(get());
+    },
+    write(value) {
+      set(value[0] as number);
+    },
+  };
+}
+
+const knownKeys = ["path", "shape", "dtype", "value"];
+
+/**
+ * Writes a list like `variables` into the optimizer, all of it or, on any error, nothing.
+ *
+ * @throws INVALID_ARGUMENT, LENGTH_MISMATCH when the list differs from `sources` in count, order, paths, shapes or types
+ */
+export function writeVariables(sources: readonly VariableSource[], list: readonly Variable[]): void {
+  if (!Array.isArray(list)) throw invalid("weights", "an array like optimizer.variables", list);
+  if (list.length !== sources.length) {
+    const message = `Expected ${sources.length} variables, as optimizer.variables lists them, but received ${list.length}`;
+    throw new AdamWError("LENGTH_MISMATCH", message);
+  }
+  const values = sources.map((source, i) => checkVariable(source, list[i] as Variable, `weights[${i}]`));
+  for (const [i, source] of sources.entries()) source.write(values[i] as Float32Array | Int32Array);
+}
+
+function checkVariable(source: VariableSource, given: Variable, where: string): Float32Array | Int32Array {
+  parseRecord(given, where, knownKeys);
+  const { path, shape, dtype, value } = given;
+  if (path !== source.path) throw invalid(`${where}.path`, `"${source.path}"`, path);
+  if (dtype !== source.dtype) throw invalid(`${where}.dtype`, source.dtype, dtype);
+  if (!Array.isArray(shape) || shape.join() !== source.shape.join()) {
+    throw invalid(`${where}.shape`, `[${source.shape.join(", ")}]`, shape);
+  }
+  const isRight = source.dtype === "int32" ? value instanceof Int32Array : isFloat32Array(value);
+  if (!isRight) throw invalid(`${where}.value`, source.dtype === "int32" ? "an Int32Array" : "a Float32Array", value);
+  const length = source.shape.reduce((a, b) => a * b, 1);
+  if (value.length !== length) {
+    throw new AdamWError("LENGTH_MISMATCH", `Expected ${length} elements for ${path} but received ${value.length}`);
+  }
+  return value;
+}
