@@ -61,7 +61,8 @@ function sameJson(a: unknown, b: unknown): boolean {
 }
 
 /**
- * The options that JSON stands for, still to be validated; reads the JSON keys and the camelCase names, changes nothing.
+ * The options that JSON stands for, still to be validated. Reads the JSON keys and the camelCase names, and leaves the
+ * JSON as it is.
  *
  * @throws INVALID_ARGUMENT for unknown keys and for a field given under both its names
  */

@@ -11,7 +11,7 @@ import { belowOne, boolean, integerFrom, isRecord, type Kind, listOf, nonNegativ
  */
 export type GroupMatch = string | RegExp | { readonly rank: number } | { readonly maxRank: number };
 
-/** Settings for some parameters. All matching groups apply in their order; where two set a field, the later one wins. */
+/** Settings for some parameters. Matching groups apply in their order; where two set a field, the later one wins. */
 export interface ParameterGroup {
   match: GroupMatch;
   /** Multiplies the learning rate, and so the decay too. @default 1 */

@@ -20,7 +20,7 @@ function floatKeysOf<T extends object>(fields: Fields<T>): ReadonlySet<string> {
 
 /**
  * The text that Python's `json.dumps` gives for a serialized object. `JSON.stringify` gives equal JSON in other bytes:
- * Python keeps floats apart from integers (`1.0`), writes exponents its own way (`1e-07`) and escapes what is not ASCII.
+ * Python keeps floats apart from integers (`1.0`), writes exponents its own way (`1e-07`) and escapes all but ASCII.
  * `separators` are Python's: between entries, and between a key and its value.
  */
 export function kerasJson(

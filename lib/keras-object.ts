@@ -52,8 +52,8 @@ export function serialize(value: Serializable | (() => number)): SerializedObjec
 
 function named(name: string, value: unknown): string {
   if (name !== "") return name;
-  const message = `Expected a named function or class, which customObjects can supply again, but received ${describe(value)}`;
-  throw new AdamWError("NOT_SERIALIZABLE", message);
+  const expected = "a function or class with a name, under which customObjects can supply it";
+  throw new AdamWError("NOT_SERIALIZABLE", `Expected ${expected}, but received ${describe(value)}`);
 }
 
 function registeredName(module: string | null, className: string): string | null {

@@ -57,7 +57,7 @@ export interface AdamWOptions {
   formula?: "keras" | "torch";
   /** Climb instead of descend. @default false */
   maximize?: boolean;
-  /** What a gradient that is not finite does: it reaches the parameters, the whole step is skipped, or an error is thrown. @default "propagate" */
+  /** What a non-finite gradient does: reach the parameters, skip the whole step, or throw. @default "propagate" */
   nonFinite?: "propagate" | "skip" | "throw";
   /** Skip a step whose global gradient norm is above this. @default null */
   skipAboveNorm?: number | null;
@@ -65,7 +65,7 @@ export interface AdamWOptions {
   zeroGradients?: boolean;
   /** Advance the moving average at every call, as Keras does, or once per update. @default "apply" */
   emaUpdates?: "apply" | "update";
-  /** Compute the gradient norms, of each parameter too, for the report even where the step does not need them. @default false */
+  /** Report the gradient norms, of each parameter too, even where the step needs none. @default false */
   reportNorms?: boolean;
   /** Settings for some of the parameters. @default [] */
   groups?: readonly ParameterGroup[];

@@ -19,7 +19,8 @@ const optimizers: readonly (typeof AdamW | typeof LossScaleOptimizer)[] = [AdamW
 const classes: readonly SerializableClass[] = [...optimizers, ...scheduleClasses];
 
 /**
- * Makes the optimizer or schedule that `serialize`, or Keras on any of its backends, has written. The JSON is not changed.
+ * Makes the optimizer or schedule that `serialize`, or Keras on any of its backends, has written; leaves the JSON as it
+ * is.
  *
  * @throws INVALID_ARGUMENT for unknown classes, unknown keys and wrong values
  *

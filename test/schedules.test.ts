@@ -26,7 +26,7 @@ describe("schedules", () => {
       expect(schedule.getConfig()).to.deep.equal(config);
       expect(Object.keys(schedule.getConfig())).to.deep.equal(Object.keys(config));
       steps.forEach((step, i) => {
-        // Keras' restarts subtract the whole periods from step / first_decay_steps, which costs it digits late in a run.
+        // Keras' restarts subtract whole periods from step / first_decay_steps, which costs digits late in a run.
         expectClose(schedule.at(step), values[i] as number, `step ${step}`, step * 2 ** -53);
       });
     });
