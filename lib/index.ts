@@ -2,8 +2,6 @@
  * The public names of fused-adamw.
  *
  * @example
- * import { AdamW } from "fused-adamw";
- *
  * const weights = new Float32Array([1, 2, 3]);
  * const optimizer = new AdamW({ learningRate: 1e-3, weightDecay: 0.01, globalClipnorm: 1 });
  * optimizer.build([{ name: "weights", value: weights }]);
@@ -21,6 +19,7 @@ export type { Gradients } from "./engine.js";
 export { AdamWError, type ErrorCode, errorCodes } from "./errors.js";
 export type { ParameterReference, WeightDecayExclusions } from "./exclusions.js";
 export type { GroupMatch, ParameterGroup } from "./groups.js";
+export { kerasJson } from "./keras-json.js";
 export type { CustomObjects, SerializedObject } from "./keras-object.js";
 export { LossScaleOptimizer } from "./loss-scale-optimizer.js";
 export type { LossScaleOptions } from "./loss-scale-options.js";
@@ -28,6 +27,7 @@ export type { AdamWOptions, LearningRate } from "./options.js";
 export type { Parameter, ParameterInit } from "./parameters.js";
 export type { OptimizerPlan } from "./plan.js";
 export * as schedules from "./schedules/index.js";
-export type { LearningRateSchedule } from "./schedules/schedule.js";
+export { isSchedule, type LearningRateSchedule } from "./schedules/schedule.js";
+export { type DeserializeOptions, deserialize, serialize } from "./serialize.js";
 export type { StepReport } from "./step-report.js";
 export type { Variable } from "./variables.js";

@@ -40,7 +40,8 @@ export const ownSchedules = "fused_adamw.schedules";
  */
 export function serialize(value: Serializable | (() => number)): SerializedObject {
   if (typeof value === "function") {
-    const config = named(value.name, value);
+    // An arrow function written as the option's value takes the option's name, which says nothing.
+    const config = named(value.name === "learningRate" ? "" : value.name, value);
     return { module: "builtins", class_name: "function", config, registered_name: "function" };
   }
   const type = value.constructor as SerializableClass;

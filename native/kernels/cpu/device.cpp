@@ -72,10 +72,13 @@ class CpuDevice final : public Device {
 #endif
   }
 
-  void copy(void* to, const void* from, size_t bytes) const override { std::memmove(to, from, bytes); }
+  void copy(void* to, const void* from, size_t bytes) const override {
+    if (bytes > 0) std::memmove(to, from, bytes);  // an empty array may have no address
+  }
   void exchange(float* a, float* b, int64_t count) const override { std::swap_ranges(a, a + count, b); }
 
   void norms(const Plan& plan, const Launch& launch) const override {
+    const FloatMode mode;
     const auto kernel = kernels_->sum_of_squares[0][plan.streams];
     const auto scale = static_cast<float>(gradient_scale(*plan.board));
     for_each_chunk(plan, launch, [&](int64_t index) {
