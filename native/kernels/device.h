@@ -14,12 +14,10 @@ struct Launch {
   int threads = 0;
 };
 
-/// One place that computes. Devices are process-wide, immutable and usable from any thread; memory they work on belongs
-/// to the caller.
+/// One place that computes. Devices are process-wide, immutable, usable from any thread and never destroyed: a step may
+/// still run while the process exits. Memory they work on belongs to the caller.
 class Device {
  public:
-  virtual ~Device() = default;
-
   /// "cpu:avx512", "cuda:0"; what stands before the colon is its kind.
   virtual const char* name() const = 0;
   virtual const char* kind() const = 0;
@@ -41,6 +39,9 @@ class Device {
   virtual void prologue(const Plan& plan, bool summed) const = 0;
   /// The one pass over memory.
   virtual void update(const Plan& plan, const Launch& launch) const = 0;
+
+ protected:
+  ~Device() = default;
 };
 
 }  // namespace adamw

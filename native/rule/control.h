@@ -41,8 +41,10 @@ ADAMW_HD static inline double gradient_scale(const Board& board) {
   return board.controls.gradient_scale / board.counters.loss_scale;
 }
 
-/// The sum of squares of one parameter: its chunks in index order.
+/// The sum of squares of one parameter: its chunks in index order. NaN where the scale is no finite fp32: then the
+/// zeros that fill up a vector would count as 0·∞, and how many there are depends on the lanes.
 ADAMW_HD static inline double sum_row(const Plan& plan, int64_t index) {
+  if (!is_finite(double{static_cast<float>(gradient_scale(*plan.board))})) return NAN;
   const Row& row = plan.rows[index];
   double sum = 0.0;
   for (int64_t i = 0; i < row.chunk_count; ++i) sum += plan.chunk_sums[row.first_chunk + i];

@@ -2,6 +2,7 @@
 // as some audio and inference libraries set for the whole thread, would otherwise get other bits.
 #pragma once
 
+#include <atomic>
 #include <cfenv>
 #include <cstdint>
 
@@ -13,13 +14,16 @@
 
 namespace adamw::cpu {
 
-/// Sets the mode of this thread for its lifetime, then restores what was there.
+/// Sets the mode of this thread for its lifetime, then restores what was there. Compilers know nothing of the mode: the
+/// fences keep the loads and stores around arithmetic, and thereby the arithmetic, inside.
 class FloatMode {
  public:
   FloatMode() : before_(read()) {
     if (before_ != kDefault) write(kDefault);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
   }
   ~FloatMode() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     if (before_ != kDefault) write(before_);
   }
   FloatMode(const FloatMode&) = delete;
