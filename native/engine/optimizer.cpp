@@ -32,12 +32,17 @@ float* Optimizer::slot(size_t index, SlotIndex slot) const {
   return static_cast<float*>(memory_.plan().rows[index].slots[slot]);
 }
 
+size_t Optimizer::slot_bytes(size_t index) const {
+  const Plan& plan = memory_.plan();
+  return static_cast<size_t>(plan.rows[index].count) * kLayoutTable.rows[plan.layout].state_bytes;
+}
+
 void Optimizer::read_slot(size_t index, SlotIndex which, float* to) const {
-  device_->copy(to, slot(index, which), memory_.plan().rows[index].count * sizeof(float));
+  device_->copy(to, slot(index, which), slot_bytes(index));
 }
 
 void Optimizer::write_slot(size_t index, SlotIndex which, const float* from) {
-  device_->copy(slot(index, which), from, memory_.plan().rows[index].count * sizeof(float));
+  device_->copy(slot(index, which), from, slot_bytes(index));
 }
 
 void Optimizer::exchange_ema() {
@@ -50,7 +55,7 @@ void Optimizer::exchange_ema() {
 void Optimizer::apply_ema() {
   const Plan& plan = memory_.plan();
   for (int64_t i = 0; i < plan.row_count; ++i) {
-    device_->copy(plan.rows[i].param, slot(i, kEmaSlot), plan.rows[i].count * sizeof(float));
+    device_->copy(plan.rows[i].param, slot(i, kEmaSlot), slot_bytes(i));
   }
 }
 

@@ -51,6 +51,8 @@ class Optimizer {
   void apply_ema();
 
  private:
+  size_t slot_bytes(size_t index) const;
+
   const Device* device_;
   Launch launch_;
   PlanMemory memory_;

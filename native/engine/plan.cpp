@@ -9,10 +9,12 @@ namespace adamw {
 namespace {
 
 // All slots stand in one piece of memory, each at a cache line: one allocation, few pages for many small tensors.
-constexpr int64_t kLineElements = 16;
+constexpr size_t kLineBytes = 64;
 constexpr int64_t kMostElements = int64_t{1} << 56;
 
-int64_t padded(int64_t count) { return (count + kLineElements - 1) / kLineElements * kLineElements; }
+size_t aligned_bytes(int64_t count, const LayoutInfo& layout) {
+  return (static_cast<size_t>(count) * layout.state_bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+}
 
 bool has_slot(unsigned streams, const Slot& slot) { return slot.stream == 0 || (streams & slot.stream) != 0; }
 
@@ -25,9 +27,10 @@ unsigned streams_of(const Policy& policy) {
 
 PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters)
     : device_(&device) {
+  const LayoutInfo& layout = kLayoutTable.rows[plan_.layout];
   const unsigned streams = streams_of(policy);
   int64_t chunk_count = 0;
-  int64_t slot_elements = 0;
+  size_t all_slots = 0;
   int64_t element_count = 0;
   for (const ParameterSpec& parameter : parameters) {
     if (parameter.count < 0 || parameter.count > kMostElements - element_count) {
@@ -35,7 +38,8 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
     }
     element_count += parameter.count;
     chunk_count += (parameter.count + kChunkLength - 1) / kChunkLength;
-    for (const Slot& slot : kSlotTable) slot_elements += has_slot(streams, slot) ? padded(parameter.count) : 0;
+    for (const Slot& slot : kSlotTable)
+      all_slots += has_slot(streams, slot) ? aligned_bytes(parameter.count, layout) : 0;
   }
 
   board_ = table(1, sizeof(Board));
@@ -48,10 +52,10 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
   chunk_sums_ = table(chunk_count, sizeof(double));
   works_ = table(parameters.size(), sizeof(Work));
   remembered_ = table(parameters.size(), sizeof(Remembered));
-  slots_ = table(slot_elements, sizeof(float));
+  slots_ = table(all_slots, 1);
 
   board().policy = policy;
-  float* free_slot = slots_.as<float>();
+  char* free_slot = slots_.as<char>();
   Chunk* chunk = chunks_.as<Chunk>();
   for (size_t i = 0; i < parameters.size(); ++i) {
     const ParameterSpec& parameter = parameters[i];
@@ -68,7 +72,7 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
     for (int slot = 0; slot < kSlots; ++slot) {
       if (!has_slot(streams, kSlotTable[slot])) continue;
       row.slots[slot] = free_slot;
-      free_slot += padded(parameter.count);
+      free_slot += aligned_bytes(parameter.count, layout);
     }
   }
 

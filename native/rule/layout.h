@@ -26,6 +26,29 @@ using Layouts = TypeList<
     //     param  grad  state
     Layout<F32, F32, F32>>;
 
+/// What the host must know of a combination: names for matching and messages, bytes per element.
+struct LayoutInfo {
+  const char* param;
+  const char* grad;
+  const char* state;
+  size_t param_bytes;
+  size_t grad_bytes;
+  size_t state_bytes;
+};
+
+struct LayoutTable {
+  LayoutInfo rows[Layouts::kSize];
+};
+
+template <class... Items>
+constexpr LayoutTable describe(TypeList<Items...>) {
+  return {{{Items::Param::kName, Items::Grad::kName, Items::State::kName, sizeof(typename Items::Param::Storage),
+            sizeof(typename Items::Grad::Storage), sizeof(typename Items::State::Storage)}...}};
+}
+
+/// One row per entry of Layouts, in its order; Plan::layout is an index into it.
+constexpr LayoutTable kLayoutTable = describe(Layouts{});
+
 /// Optional streams. A set of them is a template argument of the kernels, so an absent stream costs nothing.
 enum Stream : unsigned { kMaxMoment2 = 1, kEma = 2, kAccumulator = 4 };
 constexpr unsigned kStreamSets = 8;

@@ -84,6 +84,7 @@ struct Plan {
   int64_t row_count;
   int64_t chunk_count;
   int64_t element_count;
+  int32_t layout;    ///< index into Layouts
   unsigned streams;  ///< the layout's optional streams
 };
 

@@ -79,7 +79,7 @@ class CpuDevice final : public Device {
 
   void norms(const Plan& plan, const Launch& launch) const override {
     const FloatMode mode;
-    const auto kernel = kernels_->sum_of_squares[0][plan.streams];
+    const auto kernel = kernels_->sum_of_squares[plan.layout][plan.streams];
     const auto scale = static_cast<float>(gradient_scale(*plan.board));
     for_each_chunk(plan, launch, [&](int64_t index) {
       const Chunk& chunk = plan.chunks[index];
@@ -106,7 +106,7 @@ class CpuDevice final : public Device {
   }
 
   void update(const Plan& plan, const Launch& launch) const override {
-    const auto kernel = kernels_->step[0][plan.streams];
+    const auto kernel = kernels_->step[plan.layout][plan.streams];
     for_each_chunk(plan, launch, [&](int64_t index) {
       const Chunk& chunk = plan.chunks[index];
       const Work& work = plan.works[chunk.row];
