@@ -1,0 +1,49 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { expect } from "chai";
+import { errorCodes } from "../lib/errors.js";
+import { optionFields } from "../lib/options.js";
+import * as schedules from "../lib/schedules/index.js";
+
+function read(path: string): string {
+  return readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
+}
+
+/** The TypeScript blocks of a page. */
+function examples(page: string): string[] {
+  return [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code as string);
+}
+
+describe("the documentation", () => {
+  const readme = read("README.md");
+  const library = new URL("../lib/index.ts", import.meta.url).href;
+  let folder = "";
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "fused-adamw-docs-"));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  for (const [i, code] of examples(readme).entries()) {
+    it(`example ${i + 1} of the README runs`, async () => {
+      const file = join(folder, `example-${i}.mts`);
+      // Examples print; the test run's own output stays readable.
+      writeFileSync(file, code.replaceAll('"fused-adamw"', JSON.stringify(library)).replaceAll("console.log", "void "));
+      await import(pathToFileURL(file).href);
+    });
+  }
+
+  it("the README lists every option and every schedule", () => {
+    for (const name of [...Object.keys(optionFields), ...Object.keys(schedules)]) {
+      expect(readme, name).to.include(`\`${name}\``);
+    }
+  });
+
+  it("the error table lists exactly the codes there are, with their meanings", () => {
+    const rows = [...read("docs/semantics.md").matchAll(/^\| `([A-Z_]+)` \| (.*) \|$/gm)];
+    const listed = Object.fromEntries(rows.map(([, code, meaning]) => [code, meaning]));
+    expect(listed).to.deep.equal(errorCodes);
+  });
+});
