@@ -20,7 +20,8 @@ export interface WeightDecayExclusions {
 
 const pattern: Kind<string | RegExp> = {
   expected: "a string or a RegExp",
-  accepts: (value) => text.accepts(value) || value instanceof RegExp,
+  // Keras takes the empty expression too; it matches every name.
+  accepts: (value) => typeof value === "string" || value instanceof RegExp,
   copy(value, name) {
     if (typeof value === "string") pythonRegExp(value, name);
     return value;
