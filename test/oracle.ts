@@ -1,0 +1,236 @@
+/**
+ * The whole step in plain float64, one loop per parameter: what the semantics say, without a thought for speed.
+ *
+ * Beside every number stands its `error`: how far the fp32 rule may be from it, by a running error analysis (Higham,
+ * Accuracy and Stability of Numerical Algorithms, §3.3). An fp32 operation is off by at most 2⁻²⁴ of its result (or
+ * 2⁻¹⁵⁰ where that is subnormal) and hands on the errors of what it works on. So tests need no tolerance of their own.
+ */
+
+import type { ParameterGroup } from "../lib/groups.js";
+import type { ResolvedOptions } from "../lib/options.js";
+import { rateAt } from "../lib/rates.js";
+import type { StepReport } from "../lib/step-report.js";
+
+/** What an optimizer keeps per element, by its name in the addon; `value` is the parameter. */
+export const slots = ["value", "accumulator", "moment1", "moment2", "maxMoment2", "ema"] as const;
+export type Slots = Record<(typeof slots)[number], Float64Array>;
+
+/** What groups and exclusions come to for one parameter. */
+export type OracleSetting = Partial<Omit<ParameterGroup, "match" | "optional">> & { excluded?: boolean };
+
+export interface DynamicScale {
+  initialScale: number;
+  dynamicGrowthSteps: number;
+  minimumScale?: number;
+  maximumScale?: number;
+}
+
+interface State {
+  setting: OracleSetting;
+  exact: Slots;
+  error: Slots;
+  /** Real updates it took part in, as PyTorch counts. */
+  updates: number;
+}
+
+type Gradient = ArrayLike<number> | null;
+
+/** The most that rounding x to fp32 changes. */
+const rounding = (x: number) => 2 ** -24 * Math.abs(x) + 2 ** -150;
+/** The most that √x changes when x does by e. */
+const rootError = (x: number, e: number) => Math.sqrt(x) - Math.sqrt(Math.max(0, x - e));
+const norm = (values: ArrayLike<number>) => Math.sqrt(Array.from(values).reduce((sum, x) => sum + x * x, 0));
+const clipFactor = (size: number, limit: number) => (size <= limit ? 1 : limit / size);
+const clamp = (x: number, limit: number) => (Math.abs(x) > limit ? Math.sign(x) * limit : x);
+const allocate = (length: number) => Object.fromEntries(slots.map((slot) => [slot, new Float64Array(length)])) as Slots;
+
+export class Oracle {
+  readonly states: readonly State[];
+  readonly #options: ResolvedOptions;
+  readonly #dynamic: DynamicScale | undefined;
+  /** Keras' own scalars are fp32: their errors are allowed for too, and every rounding twice. */
+  readonly #againstFp32: boolean;
+  learningRate: ResolvedOptions["learningRate"];
+  lossScale: number;
+  steps = 0;
+  skippedSteps = 0;
+  consecutiveSkips = 0;
+  finiteRun = 0;
+
+  constructor(
+    options: ResolvedOptions,
+    parameters: readonly { value: ArrayLike<number>; setting?: OracleSetting }[],
+    { dynamic, againstFp32 = false }: { dynamic?: DynamicScale | undefined; againstFp32?: boolean } = {},
+  ) {
+    this.#options = options;
+    this.#dynamic = dynamic;
+    this.#againstFp32 = againstFp32;
+    this.learningRate = options.learningRate;
+    this.lossScale = dynamic?.initialScale ?? options.lossScaleFactor ?? 1;
+    this.states = parameters.map(({ value, setting = {} }) => {
+      const exact = { ...allocate(value.length), value: Float64Array.from(value) };
+      return { setting, exact, error: allocate(value.length), updates: 0 };
+    });
+  }
+
+  get #window(): number {
+    return this.#options.gradientAccumulationSteps || 1;
+  }
+
+  step(gradients: readonly Gradient[], gradientScale = 1): StepReport {
+    const { nonFinite, reportNorms, clipnorm, globalClipnorm, skipAboveNorm, useEma } = this.#options;
+    const isUpdate = (this.steps + 1) % this.#window === 0;
+    const iteration = Math.floor(this.steps / this.#window);
+    const learningRate =
+      typeof this.learningRate === "function" && !isUpdate ? null : rateAt(this.learningRate, this.steps, "");
+    const { lossScale } = this;
+
+    const scale = gradientScale / lossScale;
+    const sums = this.states.map(({ exact, setting }, i) => {
+      const gradient = setting.frozen ? null : gradients[i];
+      return gradient ? exact.accumulator.map((sum, j) => sum + scale * (gradient[j] as number)) : null;
+    });
+    const norms = sums.map((sum) => (sum ? norm(sum) / this.#window : Number.NaN));
+    const globalNorm = norm(norms.filter((_, i) => sums[i]));
+    const always = nonFinite !== "propagate" || this.#dynamic !== undefined || reportNorms;
+    const measured = always || (isUpdate && (clipnorm ?? globalClipnorm ?? skipAboveNorm) !== null);
+    const finite = Number.isFinite(globalNorm);
+    const globalClip = globalClipnorm === null ? 1 : finite ? clipFactor(globalNorm, globalClipnorm) : Number.NaN;
+
+    const fails = !finite && (nonFinite !== "propagate" || this.#dynamic !== undefined);
+    const spikes = isUpdate && skipAboveNorm !== null && !(globalNorm <= skipAboveNorm);
+    const skipped = fails || spikes;
+    if (!skipped) {
+      for (const [i, sum] of sums.entries()) if (sum) this.#accumulate(this.states[i] as State, sum);
+      const clipErrors = sums.map((sum, i) => (sum && isUpdate ? this.#normError(i, sums) : 0));
+      for (const [i, state] of this.states.entries()) {
+        if (state.setting.frozen) continue;
+        if (sums[i] && isUpdate) {
+          const clip = clipnorm === null ? globalClip : clipFactor(norms[i] as number, clipnorm);
+          const clipped = Number.isFinite(norms[i] as number) && clip < 1;
+          this.#update(state, clip, clipped ? (clipErrors[i] as number) : 0, iteration + 1);
+        }
+        if (isUpdate) for (const kept of [state.exact, state.error]) kept.accumulator.fill(0);
+        if (useEma && (isUpdate || this.#options.emaUpdates === "apply")) this.#average(state, iteration);
+      }
+      this.steps += 1;
+    }
+    this.#count(skipped, finite);
+    return {
+      iteration: Math.floor(this.steps / this.#window),
+      microStep: this.steps,
+      learningRate,
+      lossScale,
+      globalNorm: measured && isUpdate ? globalNorm : null,
+      clipScale: measured && isUpdate && !Number.isNaN(globalClip) ? globalClip : null,
+      finite: measured ? finite : null,
+      skipped,
+      skippedSteps: this.skippedSteps,
+      consecutiveSkips: this.consecutiveSkips,
+      ...(reportNorms && { parameterNorms: Float64Array.from(norms) }),
+    };
+  }
+
+  #rounding(x: number): number {
+    return rounding(x) * (this.#againstFp32 ? 2 : 1);
+  }
+
+  /** How far the norm that clips parameter i may be off, as a part of it. */
+  #normError(i: number, sums: readonly (Float64Array | null)[]): number {
+    const summed = this.states.flatMap((state, j) => (sums[j] && (i === j || !this.#options.clipnorm) ? [state] : []));
+    const all = (kept: "exact" | "error") => norm(summed.flatMap((state) => [...state[kept].accumulator]));
+    // Keras adds up the squares in fp32.
+    const additions = this.#againstFp32 ? 2 ** -24 * sums.reduce((n, sum) => n + (sum?.length ?? 0), 0) : 0;
+    return all("error") / all("exact") + additions;
+  }
+
+  #accumulate({ exact, error }: State, sums: Float64Array): void {
+    for (const [j, sum] of sums.entries()) {
+      const scaled = sum - exact.accumulator[j]!;
+      error.accumulator[j]! += this.#rounding(scaled) + this.#rounding(sum);
+      exact.accumulator[j] = sum;
+    }
+  }
+
+  #update(state: State, clip: number, clipError: number, iteration: number): void {
+    const { exact: x, error: e, setting } = state;
+    const { formula, maximize, clipvalue, amsgrad, weightDecay, ...defaults } = this.#options;
+    const { beta1, beta2, epsilon } = { ...defaults, ...setting };
+    state.updates += 1;
+    const t = formula === "torch" ? state.updates : iteration;
+    const rate = rateAt(this.learningRate, this.steps, "") * (setting.learningRateMultiplier ?? 1);
+    const decay = setting.excluded ? 0 : rate * (setting.weightDecay ?? rateAt(weightDecay, this.steps, ""));
+    const correction1 = 1 - beta1 ** t;
+    const correction2 = Math.sqrt(1 - beta2 ** t);
+    const [stepSize, root] =
+      formula === "torch" ? [rate / correction1, 1 / correction2] : [(rate * correction2) / correction1, 1];
+    const mean = (clip * (maximize ? -1 : 1)) / this.#window;
+    const scalarError = this.#againstFp32 ? this.#scalarError(beta1, beta2, t) : 0;
+    const r = (value: number) => this.#rounding(value);
+
+    for (let j = 0; j < x.value.length; j += 1) {
+      const unclipped = mean * x.accumulator[j]!;
+      const g = clamp(unclipped, clipvalue ?? Number.POSITIVE_INFINITY);
+      const gError = Math.abs(mean) * e.accumulator[j]! + clipError * Math.abs(g) + 2 * r(g);
+
+      const change1 = (1 - beta1) * (g - x.moment1[j]!);
+      x.moment1[j]! += change1;
+      e.moment1[j] = beta1 * e.moment1[j]! + (1 - beta1) * gError + 2 * r(change1) + r(x.moment1[j]!);
+
+      const change2 = (1 - beta2) * (g * g - x.moment2[j]!);
+      x.moment2[j]! += change2;
+      e.moment2[j] = beta2 * e.moment2[j]! + (1 - beta2) * 2 * Math.abs(g) * gError + 2 * r(change2) + r(x.moment2[j]!);
+
+      x.maxMoment2[j] = Math.max(x.maxMoment2[j]!, x.moment2[j]!);
+      e.maxMoment2[j] = Math.max(e.maxMoment2[j]!, e.moment2[j]!);
+      const second = amsgrad ? x.maxMoment2[j]! : x.moment2[j]!;
+      const secondError = amsgrad ? e.maxMoment2[j]! : e.moment2[j]!;
+
+      const divisor = Math.sqrt(second) * root + epsilon;
+      const divisorError = rootError(second, secondError) * root + 3 * r(divisor);
+      const update = (stepSize * x.moment1[j]!) / divisor;
+      const direction = (e.moment1[j]! + (Math.abs(x.moment1[j]!) * divisorError) / divisor) / divisor;
+      const updateError = stepSize * direction + 3 * r(update) + scalarError * Math.abs(update);
+
+      const decayed = decay * x.value[j]!;
+      x.value[j]! -= decayed + update;
+      e.value[j]! += updateError + r(decayed) + r(decayed + update) + r(x.value[j]!);
+    }
+  }
+
+  /** Of Keras' step size: β rounded, raised to t and taken from 1 in fp32; and of its schedules. */
+  #scalarError(beta1: number, beta2: number, t: number): number {
+    const part = (beta: number) => ((t + 2) * beta ** t + 1) / (1 - beta ** t);
+    return 2 ** -24 * (4 + part(beta1) + part(beta2) / 2) + (typeof this.learningRate === "number" ? 0 : 1e-5);
+  }
+
+  #average({ exact: x, error: e }: State, iteration: number): void {
+    const { emaMomentum, emaOverwriteFrequency: frequency } = this.#options;
+    const taken = iteration === 0 ? 1 : 1 - emaMomentum;
+    for (let j = 0; j < x.value.length; j += 1) {
+      const difference = x.value[j]! - x.ema[j]!;
+      x.ema[j]! += taken * difference;
+      e.ema[j] = (1 - taken) * e.ema[j]! + taken * e.value[j]! + 2 * this.#rounding(taken * difference);
+      e.ema[j]! += this.#rounding(x.ema[j]!) + (this.#againstFp32 ? rounding(difference) : 0);
+    }
+    if (!frequency || (iteration + 1) % frequency !== 0) return;
+    x.value.set(x.ema);
+    e.value.set(e.ema);
+  }
+
+  #count(skipped: boolean, finite: boolean): void {
+    this.skippedSteps += Number(skipped);
+    this.consecutiveSkips = skipped ? this.consecutiveSkips + 1 : 0;
+    if (!this.#dynamic) return;
+    const { dynamicGrowthSteps, minimumScale = 2 ** -126, maximumScale = 2 ** 127 } = this.#dynamic;
+    if (!finite) {
+      this.lossScale = Math.max(this.lossScale / 2, minimumScale);
+      this.finiteRun = 0;
+    } else if (!skipped) {
+      this.finiteRun += 1;
+      if (this.finiteRun < dynamicGrowthSteps) return;
+      this.lossScale = Math.min(this.lossScale * 2, maximumScale);
+      this.finiteRun = 0;
+    }
+  }
+}
