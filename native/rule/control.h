@@ -44,7 +44,8 @@ ADAMW_HD static inline double gradient_scale(const Board& board) {
 /// The sum of squares of one parameter: its chunks in index order. NaN where the scale is no finite fp32: then the
 /// zeros that fill up a vector would count as 0·∞, and how many there are depends on the lanes.
 ADAMW_HD static inline double sum_row(const Plan& plan, int64_t index) {
-  if (!is_finite(double{static_cast<float>(gradient_scale(*plan.board))})) return NAN;
+  const auto scale = static_cast<float>(gradient_scale(*plan.board));
+  if (!is_finite(static_cast<double>(scale))) return static_cast<double>(NAN);
   const Row& row = plan.rows[index];
   double sum = 0.0;
   for (int64_t i = 0; i < row.chunk_count; ++i) sum += plan.chunk_sums[row.first_chunk + i];
@@ -56,7 +57,7 @@ ADAMW_HD static inline double sum_row(const Plan& plan, int64_t index) {
 ADAMW_HD static inline void decide(Board& board, double sum, bool summed) {
   const Policy& policy = board.policy;
   const Counters& counters = board.counters;
-  const double unknown = NAN;
+  const double unknown = static_cast<double>(NAN);
   const bool micro = is_micro_step(policy, counters);
   const int64_t length = static_cast<int64_t>(policy.accumulation_steps);
   const int64_t iterations = static_cast<int64_t>(counters.steps) / length;

@@ -55,13 +55,14 @@ void keep_library_loaded() {
 class Pool {
  public:
   void run(Job& job) {
+    const bool needs_one = job.seats == 1;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       hire(job.seats);
       job.later = jobs_;
       jobs_ = &job;
     }
-    if (job.seats == 1) {
+    if (needs_one) {
       wake_.notify_one();
     } else {
       wake_.notify_all();
