@@ -6,16 +6,8 @@ import { AdamW, LossScaleOptimizer } from "../lib/index.js";
 import { resolveOptions } from "../lib/options.js";
 import { type GoldenVariable, type KerasCase, loadGolden } from "./golden/golden.js";
 import { Oracle, type Slots } from "./oracle.js";
+import { slotAt } from "./slots.js";
 import { within, withinDouble } from "./within.js";
-
-/** Keras' names of the slots. */
-const slotOf: Record<string, keyof Slots> = {
-  average: "ema",
-  gradient_accumulator: "accumulator",
-  momentum: "moment1",
-  velocity: "moment2",
-  velocity_hat: "maxMoment2",
-};
 
 function makeOptimizer({ config, lossScale, exclude }: KerasCase): AdamW | LossScaleOptimizer {
   const optimizer = lossScale ? LossScaleOptimizer.fromConfig(config) : AdamW.fromConfig(config);
@@ -96,9 +88,8 @@ function replay(golden: KerasCase, againstFp32: boolean): void {
       within(actual, value, () => 1e-7 * value[0]!, path);
       return;
     }
-    const state = parameters.findIndex(({ name }) => path.startsWith(`adamw/${name.replaceAll("/", "_")}_`));
-    const slot = path.slice(`adamw/${parameters[state]!.name}_`.length);
-    compare(actual, value, state, slotOf[slot]!, path);
+    const { index, slot } = slotAt(path, parameters)!;
+    compare(actual, value, index, slot, path);
   });
   if (!finalized) return;
   optimizer.finalizeVariableValues();
