@@ -1,6 +1,7 @@
 /** The devices a step can run on. */
 
 import { type DeviceInfo, native } from "./native.js";
+import { type Kind, parse, parseRecord, text } from "./validate.js";
 
 export type { DeviceInfo };
 
@@ -10,6 +11,34 @@ export interface RuntimeOptions {
   device?: string | undefined;
   /** Threads a step may use, the calling one included. @default FUSED_ADAMW_THREADS, else the available processors */
   threads?: number | undefined;
+}
+
+/** The runtime options with every field present; 0 threads: as many as there are processors. */
+export interface Runtime {
+  readonly device: string;
+  readonly threads: number;
+}
+
+/** Workers are never dismissed, so a mistyped number must not hire them by the thousand. */
+const mostThreads = 1024;
+
+const threadCount: Kind<number> = {
+  expected: `an integer from 1 to ${mostThreads}`,
+  accepts: (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= mostThreads,
+};
+
+/** @throws INVALID_ARGUMENT, for the environment variable too */
+export function parseRuntime(runtime: RuntimeOptions): Runtime {
+  const { device = "auto", threads } = parseRecord(runtime, "the runtime options", ["device", "threads"]);
+  return {
+    device: parse(text, device, "device"),
+    threads: threads === undefined ? threadsOfEnvironment() : parse(threadCount, threads, "threads"),
+  };
+}
+
+function threadsOfEnvironment(): number {
+  const wanted = process.env.FUSED_ADAMW_THREADS;
+  return wanted ? parse(threadCount, /^\d+$/.test(wanted) ? Number(wanted) : wanted, "FUSED_ADAMW_THREADS") : 0;
 }
 
 /** Every device this build knows, best first; those this machine lacks say why in `reason`. */

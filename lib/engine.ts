@@ -1,10 +1,13 @@
 /** An optimizer between build and dispose: the addon's optimizer, the memory it is bound to, and its counts. */
 
+import type { Runtime } from "./device.js";
 import { AdamWError, invalid } from "./errors.js";
+import { type Gradients, listGradients } from "./gradients.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
 import { indices, type NativeGradients, type NativeOptimizer, native, pack } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
-import { checkArray, isFloat32Array, type Parameter } from "./parameters.js";
+import { checkArray, checkOverlap, isFloat32Array, type Parameter } from "./parameters.js";
+import type { Memory } from "./rebinding.js";
 import { readReport, type StepReport } from "./step-report.js";
 
 /** What changes from step to step, as the block Controls. */
@@ -26,9 +29,6 @@ export interface Counters {
 /** What the addon keeps per parameter. */
 export type SlotName = "moment1" | "moment2" | "maxMoment2" | "ema" | "accumulator";
 
-/** One entry per parameter in the order of build, or by name; null: no gradient in this step. */
-export type Gradients = readonly (Float32Array | null)[] | Readonly<Record<string, Float32Array | null>>;
-
 const { tables } = native;
 const controlAt = indices(tables.controls, "learningRate", "weightDecay", "gradientScale");
 const stepsAt = indices(tables.report, "microStep").microStep;
@@ -45,6 +45,7 @@ export class Engine {
   readonly #rows: ReadonlyMap<Parameter, number>;
   readonly #controls = new Float64Array(tables.controls.length);
   readonly #report = new Float64Array(tables.report.length);
+  #busy = false;
   /** The gradients the addon points at; the reference keeps their memory. */
   #gradients: (Float32Array | null)[];
 
@@ -52,7 +53,8 @@ export class Engine {
     options: ResolvedOptions,
     parameters: readonly Parameter[],
     frozen: readonly boolean[],
-    runtime: { device: string; threads: number; scaling: LossScaling },
+    { device, threads }: Runtime,
+    scaling: LossScaling,
   ) {
     this.#options = options;
     this.parameters = parameters;
@@ -60,10 +62,10 @@ export class Engine {
     this.#rows = new Map(this.trained.map((parameter, row) => [parameter, row]));
     this.#gradients = this.trained.map(({ gradient }) => gradient);
     this.#native = new native.Optimizer({
-      device: runtime.device,
-      threads: runtime.threads,
-      policy: packPolicy(options, runtime.scaling),
-      lossScale: runtime.scaling.scale,
+      device,
+      threads,
+      policy: packPolicy(options, scaling),
+      lossScale: scaling.scale,
       parameters: this.trained,
       controls: this.#controls,
       report: this.#report,
@@ -74,9 +76,31 @@ export class Engine {
     return this.#native.device;
   }
 
+  /** The addon's optimizer, which an unfinished step has for itself. @throws BUSY */
+  #idle(): NativeOptimizer {
+    if (this.#busy) throw new AdamWError("BUSY", "An asynchronous step has not finished: await it first");
+    return this.#native;
+  }
+
+  /** @throws BUSY while an asynchronous step runs */
+  checkIdle(): void {
+    this.#idle();
+  }
+
   /** Raw steps so far. */
   get steps(): number {
     return this.#report[stepsAt] as number;
+  }
+
+  /** PyTorch's per-parameter counts, which Keras' list of variables has no place for, follow the count. */
+  set steps(steps: number) {
+    this.counters = { ...this.counters, steps };
+    this.updates = new Float64Array(this.trained.length).fill(this.iterations);
+  }
+
+  /** Updates so far. */
+  get iterations(): number {
+    return Math.floor(this.steps / accumulationSteps(this.#options));
   }
 
   /** Whether the coming step only accumulates. */
@@ -85,20 +109,22 @@ export class Engine {
   }
 
   assign({ settings, assignment }: Settings): void {
-    this.#native.assign(settings, assignment);
+    this.#idle().assign(settings, assignment);
   }
 
   setScaling(scaling: LossScaling): void {
-    this.#native.setPolicy(packPolicy(this.#options, scaling));
+    this.#idle().setPolicy(packPolicy(this.#options, scaling));
     this.counters = { ...this.counters, lossScale: scaling.scale };
   }
 
-  /** Points a parameter at memory that was checked. */
-  bind(parameter: Parameter): void {
+  /** Points a parameter at other memory, which was checked. */
+  bind(parameter: Parameter, memory: Partial<Memory>): void {
+    const native = this.#idle();
+    Object.assign(parameter, memory);
     const row = this.#rows.get(parameter);
     if (row === undefined) return;
-    this.#native.bind(row, parameter.value, parameter.gradient);
-    this.#gradients[row] = parameter.gradient;
+    native.bind(row, memory.value, memory.gradient);
+    if (memory.gradient !== undefined) this.#gradients[row] = memory.gradient;
   }
 
   /**
@@ -106,7 +132,7 @@ export class Engine {
    * Throws before anything changes. These loops are most of what a small step costs outside the kernels, hence plain.
    */
   prepare(gradients: Gradients | undefined): NativeGradients {
-    const listed = gradients === undefined ? undefined : this.#listed(gradients);
+    const listed = gradients === undefined ? undefined : listGradients(gradients, this.parameters);
     const current = this.#gradients;
     let present = 0;
     let changed = false;
@@ -128,43 +154,37 @@ export class Engine {
       throw invalid("gradients", "a gradient for at least one parameter", gradients ?? "none at build");
     if (!changed) return undefined;
     const chosen = listed ?? this.parameters.map(({ gradient }) => gradient);
+    if (this.#options.zeroGradients) this.#checkOwnMemory(chosen);
     return this.trained === this.parameters ? chosen : chosen.filter((_, i) => this.#isTrained(i));
+  }
+
+  /** A gradient that is zeroed while it is read as another one's would make the result depend on the order of threads. */
+  #checkOwnMemory(gradients: readonly (Float32Array | null)[]): void {
+    checkOverlap(this.parameters.map((parameter, i) => ({ ...parameter, gradient: gradients[i] ?? null })));
   }
 
   #isTrained(i: number): boolean {
     return this.#rows.has(this.parameters[i] as Parameter);
   }
 
-  #listed(gradients: Gradients): readonly (Float32Array | null)[] {
-    const list = Array.isArray(gradients) ? gradients : this.#byName(gradients as Record<string, Float32Array | null>);
-    if (list.length === this.parameters.length) return list;
-    const message = `Expected one gradient (or null) for each of ${this.parameters.length} parameters but received ${list.length}`;
-    throw new AdamWError("LENGTH_MISMATCH", message);
-  }
-
-  #byName(gradients: Readonly<Record<string, Float32Array | null>>): (Float32Array | null)[] {
-    if (typeof gradients !== "object" || gradients === null) {
-      throw invalid("gradients", "an array with one entry per parameter, or an object by name", gradients);
-    }
-    const names = new Set(this.parameters.map(({ name }) => name));
-    for (const name of Object.keys(gradients)) {
-      if (!names.has(name)) throw invalid("gradients", "the names of built parameters", name);
-    }
-    return this.parameters.map(({ name }) =>
-      Object.hasOwn(gradients, name) ? (gradients[name] as Float32Array) : null,
-    );
-  }
-
   run(gradients: NativeGradients, controls: Controls): StepReport {
+    const micro = this.isMicroStep;
     this.#begin(gradients, controls);
-    this.#native.step(gradients);
-    return this.#finish();
+    this.#idle().step(gradients);
+    return this.#finish(micro);
   }
 
   async runAsync(gradients: NativeGradients, controls: Controls): Promise<StepReport> {
+    const micro = this.isMicroStep;
     this.#begin(gradients, controls);
-    await this.#native.stepAsync(gradients);
-    return this.#finish();
+    const done = this.#idle().stepAsync(gradients);
+    this.#busy = true;
+    try {
+      await done;
+    } finally {
+      this.#busy = false;
+    }
+    return this.#finish(micro);
   }
 
   #begin(gradients: NativeGradients, controls: Controls): void {
@@ -174,8 +194,9 @@ export class Engine {
     this.#controls[controlAt.gradientScale] = controls.gradientScale;
   }
 
-  #finish(): StepReport {
-    const report = readReport(this.#report, this.#options.reportNorms ? this.#parameterNorms() : undefined);
+  #finish(micro: boolean): StepReport {
+    const parameterNorms = this.#options.reportNorms && !micro ? this.#parameterNorms() : undefined;
+    const report = readReport(this.#report, micro, parameterNorms);
     if (report.finite === false && report.skipped && this.#options.nonFinite === "throw") throw this.#nonFinite();
     return report;
   }
@@ -191,7 +212,7 @@ export class Engine {
   }
 
   #rowSums(): Float64Array {
-    return this.#native.rowSums(new Float64Array(this.trained.length));
+    return this.#idle().rowSums(new Float64Array(this.trained.length));
   }
 
   /** L2 norms of the newest step's unscaled, averaged gradients. */
@@ -206,45 +227,53 @@ export class Engine {
   }
 
   get counters(): Counters {
-    const block = this.#native.counters(new Float64Array(counterNames.length));
+    const block = this.#idle().counters(new Float64Array(counterNames.length));
     return Object.fromEntries(counterNames.map((name, i) => [name, block[i]])) as unknown as Counters;
   }
 
   set counters(counters: Counters) {
-    this.#native.setCounters(pack(counterNames, { ...counters }));
+    this.#idle().setCounters(pack(counterNames, { ...counters }));
     this.#report[stepsAt] = counters.steps;
   }
 
   /** Real updates each trained parameter took part in: PyTorch's per-parameter step. */
   get updates(): Float64Array {
-    return this.#native.updates(new Float64Array(this.trained.length));
+    return this.#idle().updates(new Float64Array(this.trained.length));
   }
 
   set updates(updates: Float64Array) {
-    this.#native.setUpdates(updates);
+    this.#idle().setUpdates(updates);
   }
 
   readSlot(parameter: Parameter, slot: SlotName): Float32Array {
-    return this.#native.readSlot(this.#row(parameter), tables.slots.indexOf(slot), new Float32Array(parameter.length));
+    return this.#idle().readSlot(this.#row(parameter), tables.slots.indexOf(slot), new Float32Array(parameter.length));
   }
 
   writeSlot(parameter: Parameter, slot: SlotName, value: Float32Array): void {
-    this.#native.writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value);
+    this.#idle().writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value);
   }
 
   #row(parameter: Parameter): number {
     return this.#rows.get(parameter) ?? -1;
   }
 
+  /** Parameters and averages trade places. @throws BUSY, DETACHED */
   exchangeEma(): void {
-    this.#native.exchangeEma();
+    this.#checkValues();
+    this.#idle().exchangeEma();
   }
 
+  /** Parameters become their averages. @throws BUSY, DETACHED */
   applyEma(): void {
-    this.#native.applyEma();
+    this.#checkValues();
+    this.#idle().applyEma();
+  }
+
+  #checkValues(): void {
+    for (const { value, name, length } of this.trained) checkArray(value, `the value of ${name}`, length);
   }
 
   dispose(): void {
-    this.#native.dispose();
+    this.#idle().dispose();
   }
 }

@@ -8,16 +8,11 @@
  * optimizer.apply([new Float32Array([0.1, -0.2, 0.3])]); // weights changed in place
  */
 
-export {
-  AdamW,
-  type AsyncStepOptions,
-  type Rebinding,
-  type StepOptions,
-} from "./adamw.js";
+export { AdamW } from "./adamw.js";
 export { type DeviceInfo, devices, type RuntimeOptions } from "./device.js";
-export type { Gradients } from "./engine.js";
 export { AdamWError, type ErrorCode, errorCodes } from "./errors.js";
 export type { ParameterReference, WeightDecayExclusions } from "./exclusions.js";
+export type { Gradients } from "./gradients.js";
 export type { GroupMatch, ParameterGroup } from "./groups.js";
 export { kerasJson } from "./keras-json.js";
 export type { CustomObjects, SerializedObject } from "./keras-object.js";
@@ -25,9 +20,11 @@ export { LossScaleOptimizer } from "./loss-scale-optimizer.js";
 export type { LossScaleOptions } from "./loss-scale-options.js";
 export type { AdamWOptions, LearningRate } from "./options.js";
 export type { Parameter, ParameterInit } from "./parameters.js";
-export type { OptimizerPlan } from "./plan.js";
+export type { OptimizerPlan, PlannedParameter } from "./plan.js";
+export type { Rebinding } from "./rebinding.js";
 export * as schedules from "./schedules/index.js";
 export { isSchedule, type LearningRateSchedule } from "./schedules/schedule.js";
 export { type DeserializeOptions, deserialize, serialize } from "./serialize.js";
+export type { AsyncStepOptions, StepOptions } from "./step-options.js";
 export type { StepReport } from "./step-report.js";
 export type { Variable } from "./variables.js";

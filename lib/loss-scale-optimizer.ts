@@ -1,10 +1,11 @@
 /** Dynamic loss scaling around an AdamW. */
 
-import { AdamW, type AsyncStepOptions, engineOf, type Rebinding, type StepOptions, takeScaling } from "./adamw.js";
+import { AdamW, engineOf, takeScaling, variablesOf } from "./adamw.js";
 import type { RuntimeOptions } from "./device.js";
-import type { Counters, Gradients } from "./engine.js";
-import { AdamWError, invalid } from "./errors.js";
+import type { Counters } from "./engine.js";
+import { invalid } from "./errors.js";
 import type { WeightDecayExclusions } from "./exclusions.js";
+import type { Gradients } from "./gradients.js";
 import { type CustomObjects, find, kerasOptimizers } from "./keras-object.js";
 import {
   configToLossScale,
@@ -15,7 +16,10 @@ import {
 } from "./loss-scale-options.js";
 import type { LearningRate } from "./options.js";
 import type { Parameter, ParameterInit } from "./parameters.js";
+import type { Rebinding } from "./rebinding.js";
+import type { AsyncStepOptions, StepOptions } from "./step-options.js";
 import type { StepReport } from "./step-report.js";
+import { integerFrom, type Kind, nonNegative, positive } from "./validate.js";
 import { describeVariable, scalarVariable, type Variable, type VariableSource, writeVariables } from "./variables.js";
 
 /**
@@ -150,52 +154,35 @@ export class LossScaleOptimizer {
 
   /** Its own four variables, then the inner optimizer's. */
   get variables(): Variable[] {
-    return [...this.#variables().map(describeVariable), ...this.#inner.variables];
+    return this.#variables().map(describeVariable);
   }
 
   setWeights(weights: readonly Variable[]): void {
-    const own = this.#variables();
-    const inner = this.#inner.variables;
-    if (!Array.isArray(weights)) throw invalid("weights", "an array like optimizer.variables", weights);
-    if (weights.length !== own.length + inner.length) {
-      const message = `Expected ${own.length + inner.length} variables, as optimizer.variables lists them, but received ${weights.length}`;
-      throw new AdamWError("LENGTH_MISMATCH", message);
-    }
-    const before = own.map(describeVariable).map((variable) => ({ ...variable }));
-    writeVariables(own, weights.slice(0, own.length));
-    try {
-      this.#inner.setWeights(weights.slice(own.length));
-    } catch (error) {
-      writeVariables(own, before);
-      throw error;
-    }
+    writeVariables(this.#variables(), weights);
   }
 
   #variables(): VariableSource[] {
+    const inner = this.#inner[variablesOf]();
     const engine = this.#inner[engineOf]();
-    if (!engine) throw new AdamWError("NOT_BUILT", "The optimizer has no parameters yet: call build() first");
-    const counter = (name: string, dtype: "int32" | "float32", key: keyof Counters) =>
-      scalarVariable(
-        `${this.name}/${name}`,
+    const counter = (name: string, dtype: "int32" | "float32", kind: Kind<number>, key: keyof Counters) =>
+      scalarVariable({
+        path: `${this.name}/${name}`,
         dtype,
-        () => engine.counters[key],
-        (value) => {
+        kind,
+        get: () => engine.counters[key],
+        set: (value) => {
           engine.counters = { ...engine.counters, [key]: value };
         },
-      );
-    const constant = (name: string, dtype: "int32" | "float32") =>
-      scalarVariable(
-        `${this.name}/${name}`,
-        dtype,
-        () => 0,
-        () => {},
-      );
+      });
+    const unused = (name: string, dtype: "int32" | "float32", kind: Kind<number>) =>
+      scalarVariable({ path: `${this.name}/${name}`, dtype, kind, get: () => 0, set: () => {} });
     return [
       // Keras' base class makes these two and never uses them.
-      constant("iteration", "int32"),
-      constant("learning_rate", "float32"),
-      counter("step_counter", "int32", "growthCounter"),
-      counter("dynamic_scale", "float32", "lossScale"),
+      unused("iteration", "int32", integerFrom(0)),
+      unused("learning_rate", "float32", nonNegative),
+      counter("step_counter", "int32", integerFrom(0), "growthCounter"),
+      counter("dynamic_scale", "float32", positive, "lossScale"),
+      ...inner,
     ];
   }
 

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AdamWError } from "./errors.js";
 
@@ -86,7 +86,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Where the addon may be, first match wins. FUSED_ADAMW_BINDING names a file of the user's own. */
 function candidates(): string[] {
   const own = process.env.FUSED_ADAMW_BINDING;
-  if (own) return [own];
+  if (own) return [resolve(own)];
   const musl = process.platform === "linux" && !("glibcVersionRuntime" in reportHeader());
   const platform = `${process.platform}${musl ? "musl" : ""}-${process.arch}`;
   return [

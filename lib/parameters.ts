@@ -2,7 +2,7 @@
 
 import { types } from "node:util";
 import { AdamWError, invalid } from "./errors.js";
-import { parseRecord, text } from "./validate.js";
+import { integerFrom, type Kind, listOf, parse, parseRecord, text } from "./validate.js";
 
 /** A parameter to optimize. */
 export interface ParameterInit {
@@ -21,16 +21,17 @@ export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly length: number;
-  /** The entry given to `build`, by which others may refer to the parameter. */
-  readonly entry: ParameterInit;
   value: Float32Array;
   gradient: Float32Array | null;
 }
 
-/** Arrays of other realms (node:vm, a test runner's sandbox) have another Float32Array as their class. */
+/** What the addon takes for one too, unlike instanceof: arrays of other realms are, proxies and look-alikes are not. */
 export function isFloat32Array(value: unknown): value is Float32Array {
-  return value instanceof Float32Array || types.isFloat32Array(value);
+  return types.isFloat32Array(value);
 }
+
+/** The extents of a parameter. */
+export const shapeKind: Kind<readonly number[]> = listOf(integerFrom(0));
 
 const knownKeys = ["name", "shape", "value", "gradient"];
 
@@ -60,10 +61,7 @@ function parseParameter(init: ParameterInit, i: number): Parameter {
   if (!text.accepts(init.name)) throw invalid(`${where}.name`, text.expected, init.name);
   const value = checkArray(init.value, `the value of ${init.name}`);
   const length = value.length;
-  const shape = Object.freeze([...(init.shape ?? [length])]);
-  if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
-    throw invalid(`${where}.shape`, "an array of integers ≥ 0", init.shape);
-  }
+  const shape = parse(shapeKind, init.shape ?? [length], `${where}.shape`);
   const product = shape.reduce((a, b) => a * b, 1);
   if (product !== length) {
     const message = `Expected the shape of ${init.name} to have ${length} elements, as its value has, but [${shape.join(", ")}] has ${product}`;
@@ -71,7 +69,7 @@ function parseParameter(init: ParameterInit, i: number): Parameter {
   }
   const gradient = init.gradient ?? null;
   if (gradient !== null) checkArray(gradient, `the gradient of ${init.name}`, length);
-  return { name: init.name, shape, length, entry: init, value, gradient };
+  return { name: init.name, shape, length, value, gradient };
 }
 
 /**
@@ -109,7 +107,7 @@ function isDetached(array: Float32Array): boolean {
  *
  * @throws INVALID_ARGUMENT
  */
-export function checkOverlap(parameters: readonly Parameter[]): void {
+export function checkOverlap(parameters: readonly Pick<Parameter, "name" | "value" | "gradient">[]): void {
   const arrays = parameters.flatMap(({ name, value, gradient }) => [
     { name: `the value of ${name}`, array: value },
     ...(gradient ? [{ name: `the gradient of ${name}`, array: gradient }] : []),

@@ -2,6 +2,8 @@
 
 import { resolveGroups } from "./groups.js";
 import type { ResolvedOptions } from "./options.js";
+import { shapeKind } from "./parameters.js";
+import { isRecord, type Kind, listOf, parse, text } from "./validate.js";
 import { parameterSlots } from "./variables.js";
 
 /** Bytes, before anything is allocated. */
@@ -20,12 +22,26 @@ export interface OptimizerPlan {
   readonly total: number;
 }
 
+const plannedKind: Kind<PlannedParameter> = {
+  expected: "an object { name, shape }",
+  accepts: isRecord,
+  copy: ({ name, shape }, where) => ({
+    name: parse(text, name, `${where}.name`),
+    shape: parse(shapeKind, shape, `${where}.shape`),
+  }),
+};
+
 const bytesPerElement = Float32Array.BYTES_PER_ELEMENT;
 
-export function planMemory(
-  options: ResolvedOptions,
-  parameters: readonly { name: string; shape: readonly number[] }[],
-): OptimizerPlan {
+/** A parameter that may not exist yet. */
+export interface PlannedParameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** @throws INVALID_ARGUMENT */
+export function planMemory(options: ResolvedOptions, planned: readonly PlannedParameter[]): OptimizerPlan {
+  const parameters = parse(listOf(plannedKind), planned, "parameters");
   const count = ({ shape }: { shape: readonly number[] }) => shape.reduce((a, b) => a * b, 1);
   const bytes = (list: readonly { shape: readonly number[] }[]) =>
     list.reduce((sum, parameter) => sum + count(parameter) * bytesPerElement, 0);

@@ -24,7 +24,7 @@ export interface StepReport {
   readonly skippedSteps: number;
   /** Skipped since the last step that was not. */
   readonly consecutiveSkips: number;
-  /** With `reportNorms`: L2 norm of each parameter's gradient, in the order of build; NaN for frozen ones. */
+  /** With `reportNorms`: L2 norm of each parameter's gradient, in the order of build; NaN for those without one. Absent on micro-steps. */
   readonly parameterNorms?: Float64Array;
 }
 
@@ -43,7 +43,7 @@ const at = indices(
 );
 
 /** Reads the block that the addon wrote. */
-export function readReport(block: Float64Array, parameterNorms: Float64Array | undefined): StepReport {
+export function readReport(block: Float64Array, micro: boolean, parameterNorms: Float64Array | undefined): StepReport {
   const number = (index: number) => block[index] as number;
   const known = (index: number) => {
     const value = number(index);
@@ -51,7 +51,7 @@ export function readReport(block: Float64Array, parameterNorms: Float64Array | u
   };
   const finite = known(at.finite);
   // NaN is a known norm when a gradient is not finite.
-  const norm = finite === 0 ? number(at.globalNorm) : known(at.globalNorm);
+  const norm = finite === 0 && !micro ? number(at.globalNorm) : known(at.globalNorm);
   return {
     iteration: number(at.iteration),
     microStep: number(at.microStep),

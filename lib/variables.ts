@@ -1,10 +1,11 @@
 /** The optimizer's state as Keras lists it: the order, the paths and the shapes of `optimizer.variables`. */
 
+import { types } from "node:util";
 import type { Engine, SlotName } from "./engine.js";
 import { AdamWError, invalid } from "./errors.js";
 import type { ResolvedOptions } from "./options.js";
 import { isFloat32Array } from "./parameters.js";
-import { parseRecord } from "./validate.js";
+import { integerFrom, type Kind, nonNegative, parse, parseRecord } from "./validate.js";
 
 /** One entry of `optimizer.variables`. */
 export interface Variable {
@@ -19,6 +20,8 @@ export interface Variable {
 
 /** Where a variable's value comes from and goes to. */
 export interface VariableSource extends Variable {
+  /** @throws INVALID_ARGUMENT for a value that the variable cannot have, whatever its type */
+  check?(value: Float32Array | Int32Array): void;
   write(value: Float32Array | Int32Array): void;
 }
 
@@ -55,8 +58,7 @@ export function parameterSlots<P>(options: ResolvedOptions, trained: readonly P[
     );
 }
 
-/** The variables of the parameters' slots; the scalars before them are the optimizer's own. */
-export function slotVariables(options: ResolvedOptions, engine: Engine): VariableSource[] {
+function slotVariables(options: ResolvedOptions, engine: Engine): VariableSource[] {
   return parameterSlots(options, engine.trained).map(({ parameter, slot, kerasName }) => ({
     path: `${options.name}/${parameter.name.replaceAll("/", "_")}_${kerasName}`,
     shape: parameter.shape,
@@ -84,12 +86,16 @@ export function describeVariable(source: VariableSource): Variable {
 }
 
 /** A variable of one number. */
-export function scalarVariable(
-  path: string,
-  dtype: "float32" | "int32",
-  get: () => number,
-  set: (value: number) => void,
-): VariableSource {
+export interface Scalar {
+  readonly path: string;
+  readonly dtype: "float32" | "int32";
+  /** What may be written. */
+  readonly kind: Kind<number>;
+  get(): number;
+  set(value: number): void;
+}
+
+export function scalarVariable({ path, dtype, kind, get, set }: Scalar): VariableSource {
   return {
     path,
     shape: [],
@@ -97,10 +103,47 @@ export function scalarVariable(
     get value() {
       return dtype === "int32" ? Int32Array.of(get()) : Float32Array.of(get());
     },
+    check(value) {
+      parse(kind, value[0], path);
+    },
     write(value) {
       set(value[0] as number);
     },
   };
+}
+
+/** The learning rate while it is a number. */
+export interface NumericRate {
+  get(): number;
+  set(rate: number): void;
+}
+
+/** All of the optimizer's variables; Keras has none for a learning rate that is computed. */
+export function optimizerVariables(
+  options: ResolvedOptions,
+  engine: Engine,
+  rate: NumericRate | undefined,
+): VariableSource[] {
+  const iteration = scalarVariable({
+    path: `${options.name}/iteration`,
+    dtype: "int32",
+    kind: integerFrom(0),
+    get: () => engine.steps,
+    set: (steps) => {
+      engine.steps = steps;
+    },
+  });
+  const learningRate: Scalar | undefined = rate && {
+    path: `${options.name}/learning_rate`,
+    dtype: "float32",
+    kind: nonNegative,
+    get: rate.get,
+    // The list holds a float32: the double it was rounded from stays if it still rounds to the same.
+    set: (value) => {
+      if (Math.fround(rate.get()) !== value) rate.set(value);
+    },
+  };
+  return [iteration, ...(learningRate ? [scalarVariable(learningRate)] : []), ...slotVariables(options, engine)];
 }
 
 const knownKeys = ["path", "shape", "dtype", "value"];
@@ -128,11 +171,12 @@ function checkVariable(source: VariableSource, given: Variable, where: string): 
   if (!Array.isArray(shape) || shape.join() !== source.shape.join()) {
     throw invalid(`${where}.shape`, `[${source.shape.join(", ")}]`, shape);
   }
-  const isRight = source.dtype === "int32" ? value instanceof Int32Array : isFloat32Array(value);
+  const isRight = source.dtype === "int32" ? types.isInt32Array(value) : isFloat32Array(value);
   if (!isRight) throw invalid(`${where}.value`, source.dtype === "int32" ? "an Int32Array" : "a Float32Array", value);
   const length = source.shape.reduce((a, b) => a * b, 1);
   if (value.length !== length) {
     throw new AdamWError("LENGTH_MISMATCH", `Expected ${length} elements for ${path} but received ${value.length}`);
   }
+  source.check?.(value);
   return value;
 }

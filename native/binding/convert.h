@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <new>
 #include <string>
 
 #include "kernels/error.h"
@@ -28,6 +29,8 @@ auto guard(Napi::Env env, Body&& body) -> decltype(body()) {
     return body();
   } catch (const Error& error) {
     throw to_js(env, error);
+  } catch (const std::bad_alloc&) {
+    throw to_js(env, Error("OUT_OF_MEMORY", "The process has too little memory for the optimizer's tables"));
   }
 }
 

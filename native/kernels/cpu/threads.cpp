@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -169,11 +168,7 @@ int available_processors() {
 }  // namespace
 
 int default_threads() {
-  static const int threads = [] {
-    const char* const text = std::getenv("FUSED_ADAMW_THREADS");
-    const int wanted = text == nullptr ? 0 : std::atoi(text);
-    return wanted > 0 ? wanted : available_processors();
-  }();
+  static const int threads = available_processors();
   return threads;
 }
 

@@ -6,7 +6,7 @@
 
 namespace adamw::cpu {
 
-/// Threads used where the caller names no number: FUSED_ADAMW_THREADS, else the processors this process may run on.
+/// Threads used where the caller names no number: the processors this process may run on.
 int default_threads();
 
 /// Called with items [begin, end).

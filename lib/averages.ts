@@ -1,0 +1,38 @@
+/** The moving averages of the parameters, and which of the two the parameters' memory holds. */
+
+import type { Engine } from "./engine.js";
+import { AdamWError } from "./errors.js";
+
+export class Averages {
+  readonly #engine: Engine;
+  #swapped = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Whether the parameters hold their averages, which a step would take for the parameters. */
+  get swapped(): boolean {
+    return this.#swapped;
+  }
+
+  /** @throws INVALID_ARGUMENT when they are swapped already, DETACHED */
+  swap(): void {
+    if (this.#swapped) throw new AdamWError("INVALID_ARGUMENT", "swapEma() can be called once before restoreEma()");
+    this.#engine.exchangeEma();
+    this.#swapped = true;
+  }
+
+  /** @throws INVALID_ARGUMENT when they are not swapped, DETACHED */
+  restore(): void {
+    if (!this.#swapped) throw new AdamWError("INVALID_ARGUMENT", "restoreEma() undoes one swapEma()");
+    this.#engine.exchangeEma();
+    this.#swapped = false;
+  }
+
+  /** The parameters become their averages, which stay what they are. @throws DETACHED */
+  finalize(): void {
+    if (this.#swapped) this.restore();
+    this.#engine.applyEma();
+  }
+}

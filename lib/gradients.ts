@@ -1,0 +1,39 @@
+/** Gradients as `apply` takes them. */
+
+import { AdamWError, invalid } from "./errors.js";
+import type { Parameter } from "./parameters.js";
+import { isRecord } from "./validate.js";
+
+/** One entry per parameter in the order of build, or by name; null: no gradient in this step. */
+export type Gradients = readonly (Float32Array | null)[] | Readonly<Record<string, Float32Array | null>>;
+
+type GradientList = readonly (Float32Array | null)[];
+
+/**
+ * One entry per parameter, in their order; the entries are still to be checked.
+ *
+ * @throws INVALID_ARGUMENT, LENGTH_MISMATCH
+ */
+export function listGradients(gradients: Gradients, parameters: readonly Parameter[]): GradientList {
+  const list = Array.isArray(gradients) ? (gradients as GradientList) : fromRecord(gradients, parameters);
+  if (list.length === parameters.length) return list;
+  const message = `Expected one gradient (or null) for each of ${parameters.length} parameters but received ${list.length}`;
+  throw new AdamWError("LENGTH_MISMATCH", message);
+}
+
+function fromRecord(gradients: unknown, parameters: readonly Parameter[]): GradientList {
+  if (!isRecord(gradients)) {
+    throw invalid("gradients", "an array with one entry per parameter, or an object by name", gradients);
+  }
+  const names = new Set(parameters.map(({ name }) => name));
+  for (const name of Object.keys(gradients)) {
+    if (!names.has(name)) throw invalid("gradients", "the names of built parameters", name);
+  }
+  return parameters.map(({ name }) => (Object.hasOwn(gradients, name) ? (gradients[name] as Float32Array) : null));
+}
+
+/** Gradients must be named: a forgotten variable is no wish for the bound ones, which `alternative` uses. */
+export function givenGradients(gradients: Gradients, alternative: string): Gradients {
+  if (gradients !== undefined) return gradients;
+  throw invalid("gradients", `an array or an object (${alternative}() uses bound ones)`, gradients);
+}

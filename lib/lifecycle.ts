@@ -1,0 +1,65 @@
+/** Which calls an optimizer can take: it is not built yet, at rest, in a step, swapped with its averages, or disposed. */
+
+import { Averages } from "./averages.js";
+import type { Engine } from "./engine.js";
+import { AdamWError } from "./errors.js";
+
+export class Lifecycle {
+  #engine: Engine | undefined;
+  #averages: Averages | undefined;
+  #disposed = false;
+
+  /** From now on the optimizer is built. */
+  start(engine: Engine, useEma: boolean): void {
+    this.#engine = engine;
+    if (useEma) this.#averages = new Averages(engine);
+  }
+
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+
+  /** @throws DISPOSED */
+  checkAlive(): void {
+    if (this.#disposed) throw new AdamWError("DISPOSED", "The optimizer was disposed");
+  }
+
+  /** The engine if there is one, whatever it is doing. @throws DISPOSED */
+  get engine(): Engine | undefined {
+    this.checkAlive();
+    return this.#engine;
+  }
+
+  /** The engine, whatever it is doing. @throws DISPOSED, NOT_BUILT */
+  get built(): Engine {
+    if (this.engine) return this.engine;
+    throw new AdamWError("NOT_BUILT", "The optimizer has no parameters yet: call build() first");
+  }
+
+  /** The engine while no step runs. @throws DISPOSED, NOT_BUILT, BUSY */
+  get idle(): Engine {
+    const engine = this.built;
+    engine.checkIdle();
+    return engine;
+  }
+
+  /** The engine while the parameters are the parameters: a step would take averages for them. @throws as idle */
+  get ready(): Engine {
+    const engine = this.idle;
+    if (!this.#averages?.swapped) return engine;
+    throw new AdamWError("BUSY", "The parameters hold their averages: call restoreEma() first");
+  }
+
+  /** Undefined without useEma. @throws as idle */
+  get averages(): Averages | undefined {
+    return this.idle && this.#averages;
+  }
+
+  /** Frees what the optimizer keeps; once more is nothing. @throws BUSY */
+  dispose(): void {
+    this.#engine?.dispose();
+    this.#engine = undefined;
+    this.#averages = undefined;
+    this.#disposed = true;
+  }
+}
