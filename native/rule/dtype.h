@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "math.h"
+
 namespace adamw {
 
 /// A whole vector, where a count of elements could stand: load(from, Full{}) and load(from, 3) are the same call.
@@ -13,11 +15,11 @@ struct F32 {
   static constexpr const char* kName = "float32";
 
   template <class V, class Count>
-  static V load(const Storage* from, Count count) {
+  ADAMW_HD static V load(const Storage* from, Count count) {
     return V::load(from, count);
   }
   template <class V, class Count>
-  static void store(Storage* to, V value, Count count) {
+  ADAMW_HD static void store(Storage* to, V value, Count count) {
     V::store(to, value, count);
   }
 };

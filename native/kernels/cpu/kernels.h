@@ -12,6 +12,9 @@ namespace adamw::cpu {
 struct Span {
   int64_t begin;
   int64_t count;
+
+  template <class V, class Body>
+  void each_vector(Body&& body) const;
 };
 
 using StepKernel = void (*)(const Row& row, void* gradient, const Work& work, Span span);
