@@ -1,0 +1,91 @@
+/** Trains one network with one contender and records what happens. */
+
+import { setImmediate } from "node:timers/promises";
+import * as tf from "@tensorflow/tfjs-core";
+import type { Entry } from "./contenders.js";
+import { batches, type Digits, type Split } from "./digits.js";
+import { Network } from "./network.js";
+import type { Options } from "./options.js";
+import type { Progress } from "./progress.js";
+import { randomFrom } from "./random.js";
+
+/** The record of one run. */
+export interface Run {
+  readonly label: string;
+  /** What computed the optimizer's steps. */
+  readonly device: string;
+  readonly stepsPerEpoch: number;
+  /** The loss of every batch before its step, in nats. */
+  readonly losses: readonly number[];
+  /** The accuracy on the test digits after each epoch, from 0 to 1. */
+  readonly accuracies: readonly number[];
+  /** What the optimizer took for each step, in milliseconds. */
+  readonly optimizerTimes: readonly number[];
+  /** How long the whole run took. */
+  readonly seconds: number;
+}
+
+/** The last values of a run, as the progress shows them. */
+export interface Status {
+  readonly epoch: number;
+  /** Of the epoch so far, in nats. */
+  readonly loss: number;
+  /** Of the newest evaluation, from 0 to 1; undefined before the first. */
+  readonly accuracy: number | undefined;
+  /** Of the epoch so far, in milliseconds. */
+  readonly optimizerTime: number;
+}
+
+export function countSteps(digits: Digits, batch: number): number {
+  return Math.ceil(digits.count / batch);
+}
+
+export async function run(entry: Entry, { training, test }: Split, options: Options, progress: Progress): Promise<Run> {
+  const { epochs, batch: batchSize, seed } = options;
+  const stepsPerEpoch = countSteps(training, batchSize);
+  const order = randomFrom(seed, "order");
+  const network = new Network(seed);
+  const contender = entry.create(network);
+  const losses: number[] = [];
+  const accuracies: number[] = [];
+  const optimizerTimes: number[] = [];
+  const status = (epoch: number): Status => ({
+    epoch,
+    loss: mean(losses.slice((epoch - 1) * stepsPerEpoch)),
+    accuracy: accuracies.at(-1),
+    optimizerTime: median(optimizerTimes.slice((epoch - 1) * stepsPerEpoch)),
+  });
+
+  const start = performance.now();
+  progress.start(entry.label, epochs, stepsPerEpoch);
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    for (const batch of batches(training, batchSize, order)) {
+      const { loss, gradients } = network.differentiate(batch);
+      const before = performance.now();
+      contender.apply(gradients);
+      optimizerTimes.push(performance.now() - before);
+      losses.push(loss);
+      tf.dispose(gradients);
+      progress.step(() => status(epoch));
+      // Everything above is synchronous: without a pause no Ctrl-C would be heard.
+      await setImmediate();
+    }
+    accuracies.push(contender.evaluate(() => network.accuracy(test)));
+    progress.epoch(status(epoch));
+  }
+  progress.stop();
+  contender.dispose();
+  network.dispose();
+  const seconds = (performance.now() - start) / 1000;
+  return { label: entry.label, device: contender.device, stepsPerEpoch, losses, accuracies, optimizerTimes, seconds };
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
