@@ -27,7 +27,7 @@ struct Reference {
   void step(const float* gradient, int t) {
     const double correction = std::sqrt(1 - std::pow(setting.beta2, t)) / (1 - std::pow(setting.beta1, t));
     for (size_t i = 0; i < p.size(); ++i) {
-      const double g = double{gradient[i]};
+      const double g = static_cast<double>(gradient[i]);
       m[i] = setting.beta1 * m[i] + (1 - setting.beta1) * g;
       v[i] = setting.beta2 * v[i] + (1 - setting.beta2) * g * g;
       p[i] -= learning_rate * setting.weight_decay * p[i];

@@ -15,6 +15,8 @@ using check::expect;
 using inputs::to_word;
 using model::kNone;
 
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
 Board board_with(const Policy& policy) {
   Board board{};
   board.policy = policy;
@@ -57,9 +59,9 @@ void clip_factors() {
   same("within", clip_factor(0.0, 2.0), 1.0);
   same("beyond", clip_factor(8.0, 2.0), 0.25);
   same("infinite norm", clip_factor(kNone, 2.0), 0.0);
-  same("NaN norm", clip_factor(NAN, 2.0), NAN);
+  same("NaN norm", clip_factor(kNaN, 2.0), kNaN);
   same("no limit", clip_factor(1e300, kNone), 1.0);
-  expect(is_finite(1e308) && is_finite(-0.0) && !is_finite(kNone) && !is_finite(-kNone) && !is_finite(NAN),
+  expect(is_finite(1e308) && is_finite(-0.0) && !is_finite(kNone) && !is_finite(-kNone) && !is_finite(kNaN),
          "is_finite");
 }
 
@@ -111,10 +113,10 @@ void dynamic_loss_scale() {
   const double huge = kNone;
   const struct {
     double sum, scale;
-  } steps[] = {{1, 4},   {1, 4},    {1, 8},     // three finite steps double it
-               {1, 8},   {1, 8},    {huge, 4},  // one that is not halves it, and the count starts again
-               {1, 4},   {1, 4},    {1, 8},    {1, 8},    {1, 8},  {1, 16}, {1, 16}, {1, 16}, {1, 16},  // the ceiling
-               {NAN, 8}, {huge, 4}, {huge, 2}, {huge, 2}, {NAN, 2}};                                    // the floor
+  } steps[] = {{1, 4},    {1, 4},    {1, 8},     // three finite steps double it
+               {1, 8},    {1, 8},    {huge, 4},  // one that is not halves it, and the count starts again
+               {1, 4},    {1, 4},    {1, 8},    {1, 8},    {1, 8},   {1, 16}, {1, 16}, {1, 16}, {1, 16},  // the ceiling
+               {kNaN, 8}, {huge, 4}, {huge, 2}, {huge, 2}, {kNaN, 2}};                                    // the floor
   double skipped = 0;
   for (const auto& step : steps) {
     const bool finite = step.sum == 1;
@@ -136,7 +138,7 @@ void skips() {
   Board board = board_with(policy);
   expect(count_step(board, 9.0).phase == Phase::kUpdate, "a norm at the limit passes");
   const Counters before = board.counters;
-  for (const double sum : {9.5, kNone, static_cast<double>(NAN)}) {
+  for (const double sum : {9.5, kNone, kNaN}) {
     const Decision& decision = count_step(board, sum);
     expect(decision.phase == Phase::kSkip && !decision.average && !decision.overwrite, "sum %g is skipped", sum);
     same("steps", board.counters.steps, before.steps);
@@ -151,7 +153,7 @@ void skips() {
 void coefficients_of_both_formulas() {
   Board board = board_with(model::plain_policy());
   count_step(board);
-  const Setting setting{2.0, NAN, 0.9, 0.99, 1e-6};
+  const Setting setting{2.0, kNaN, 0.9, 0.99, 1e-6};
   const double rate = 0.02;
   const double b1 = 0.9 * (0.9 * 0.9);  // by repeated squaring: β · (β²)
   const double b2 = 0.99 * (0.99 * 0.99);
@@ -172,7 +174,7 @@ double plain_sum(const float* gradient, int64_t count, float scale) {
   for (int64_t chunk = 0; chunk < count; chunk += kChunkLength) {
     std::vector<double> partials(kPartials, 0.0);
     for (int64_t i = chunk; i < count && i < chunk + kChunkLength; ++i) {
-      const double g = double{scale * gradient[i]};
+      const double g = static_cast<double>(scale * gradient[i]);
       const int64_t inside = i - chunk;
       partials[static_cast<size_t>(inside / kRunLength * kLanes + inside % kLanes)] += g * g;
     }

@@ -5,6 +5,7 @@ set -uo pipefail
 folder=$1/test/native
 shift
 (($# > 0)) || set -- $(cd "$folder" && ls | grep -E '^[a-z0-9_]+_test(\.exe)?$')
+(($# > 0)) || { echo "nothing is built in $folder" && exit 1; }
 
 passed=0 failed=0
 log=$(mktemp)

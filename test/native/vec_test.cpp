@@ -50,7 +50,8 @@ void agrees(const char* operation, Vector&& vector, Scalar&& scalar) {
           const float c = values[(k + lane) % size];
           const float expected = scalar(a, b, c);
           expect(to_word(actual[lane]) == to_word(expected), "%s of %a, %a, %a in lane %zu is %a, expected %a",
-                 operation, double{a}, double{b}, double{c}, lane, double{actual[lane]}, double{expected});
+                 operation, static_cast<double>(a), static_cast<double>(b), static_cast<double>(c), lane,
+                 static_cast<double>(actual[lane]), static_cast<double>(expected));
         }
       }
     }
@@ -68,7 +69,7 @@ void loads_and_stores_stay_inside() {
       Vec::store(lanes, v, Full{});
       for (int i = 0; i < kLanes; ++i) {
         expect(to_word(lanes[i]) == to_word(i < count ? static_cast<float>(i + 1) : 0.0f),
-               "load of %d gives %a in lane %d", count, double{lanes[i]}, i);
+               "load of %d gives %a in lane %d", count, static_cast<double>(lanes[i]), i);
       }
 
       const Guarded to(count + 1, slack);
@@ -98,8 +99,8 @@ void squares_keep_lane_order() {
     double actual[kLanes];
     squares.store(actual);
     for (size_t lane = 0; lane < kLanes; ++lane) {
-      const double a = values[(first + lane) % values.size()];
-      const double b = values[(first + 5 + lane) % values.size()];
+      const auto a = static_cast<double>(values[(first + lane) % values.size()]);
+      const auto b = static_cast<double>(values[(first + 5 + lane) % values.size()]);
       const double square = a * a;
       const double expected = std::fma(b, b, square);
       expect(to_word(actual[lane]) == to_word(expected), "squares of %a and %a in lane %zu add up to %a, expected %a",
@@ -142,7 +143,7 @@ void test_vec() {
       float lanes[kLanes];
       Vec::store(lanes, Vec(value), Full{});
       for (const float lane : lanes)
-        expect(to_word(lane) == to_word(value), "%a became %a", double{value}, double{lane});
+        expect(to_word(lane) == to_word(value), "%a became %a", static_cast<double>(value), static_cast<double>(lane));
     }
   });
   check::test("max_keep_nan gives NaN for a NaN on either side, clamp keeps it", [] {
@@ -151,7 +152,7 @@ void test_vec() {
     for (const Vec v : {adamw::max_keep_nan(nan, Vec(1.0f)), adamw::max_keep_nan(Vec(1.0f), nan),
                         adamw::clamp(nan, Vec(1.0f)), adamw::clamp(nan, Vec(inputs::Limits::infinity()))}) {
       Vec::store(lanes, v, Full{});
-      for (const float lane : lanes) expect(lane != lane, "%a is not NaN", double{lane});
+      for (const float lane : lanes) expect(lane != lane, "%a is not NaN", static_cast<double>(lane));
     }
   });
 }
