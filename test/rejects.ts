@@ -22,3 +22,19 @@ function thrownBy(act: () => unknown): unknown {
   }
   return expect.fail(`Expected an error but got ${String(result)}`);
 }
+
+/** Expects a promise to reject with an AdamWError of that code whose message contains every one of `parts`. */
+export async function rejectsLater(code: ErrorCode, promise: Promise<unknown>, ...parts: string[]): Promise<void> {
+  const settled = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  rejectsWith(
+    code,
+    () => {
+      if ("error" in settled) throw settled.error;
+      return settled.value;
+    },
+    ...parts,
+  );
+}
