@@ -1,0 +1,51 @@
+import { expect } from "chai";
+import type { AdamWOptions } from "../lib/options.js";
+import { CosineDecay } from "../lib/schedules/index.js";
+import { pair, snapshot } from "./optimizers.js";
+import { rejects, rejectsWith } from "./rejects.js";
+
+describe("rates", () => {
+  it("a learning rate is set by Keras' rules", () => {
+    const { optimizer } = pair({ learningRate: 0.1 });
+    optimizer.learningRate = 0.3;
+    expect(optimizer.learningRate).to.equal(0.3);
+    rejects(() => {
+      optimizer.learningRate = -1;
+    }, "learningRate");
+    optimizer.learningRate = new CosineDecay({ initialLearningRate: 0.5, decaySteps: 10 });
+    expect(optimizer.step().learningRate).to.equal(0.5);
+    rejects(() => {
+      optimizer.learningRate = 0.1;
+    }, "it is a schedule now");
+    optimizer.learningRate = () => 0.25;
+    expect(optimizer.step().learningRate).to.equal(0.25);
+    rejects(() => {
+      optimizer.learningRate = 0.1;
+    }, "it is a function now");
+  });
+
+  it("a function as learning rate is called once per update, and not while gradients accumulate", () => {
+    let calls = 0;
+    const learningRate = () => {
+      calls += 1;
+      return 0.01;
+    };
+    const { optimizer, gradients } = pair({ learningRate, gradientAccumulationSteps: 3 });
+    const rates = Array.from({ length: 7 }, () => optimizer.step().learningRate);
+    expect(rates).to.deep.equal([null, null, 0.01, null, null, 0.01, null]);
+    expect(calls).to.equal(2);
+    optimizer.step();
+    rejectsWith("LENGTH_MISMATCH", () => optimizer.apply([gradients[0]]));
+    expect(calls, "not for a step that is not issued").to.equal(2);
+  });
+
+  it("a rate that is no number is an error that changes nothing", () => {
+    const nan = { at: () => Number.NaN, getConfig: () => ({}) };
+    for (const options of [{ learningRate: nan }, { learningRate: () => -1 }, { weightDecay: nan }] as AdamWOptions[]) {
+      const built = pair(options);
+      const before = snapshot(built);
+      rejects(() => built.optimizer.step(), "at iteration 0", "a finite number ≥ 0");
+      expect(snapshot(built)).to.deep.equal(before);
+    }
+  });
+});
