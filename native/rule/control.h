@@ -85,7 +85,7 @@ ADAMW_HD static inline void decide(Board& board, double sum, bool summed) {
   report.learning_rate = board.controls.learning_rate;
   report.loss_scale = counters.loss_scale;
   report.global_norm = norm;
-  report.clip_scale = norm == norm || clip != clip ? clip : unknown;
+  report.clip_scale = summed && !micro ? clip : unknown;
   report.finite = summed ? (finite ? 1.0 : 0.0) : unknown;
   report.skipped = decision.phase == Phase::kSkip ? 1.0 : 0.0;
 }
