@@ -33,6 +33,11 @@ interface State {
   updates: number;
 }
 
+interface Sum {
+  exact: Float64Array;
+  error: Float64Array;
+}
+
 type Gradient = ArrayLike<number> | null;
 
 /** The most that rounding x to fp32 changes. */
@@ -56,6 +61,8 @@ export class Oracle {
   skippedSteps = 0;
   consecutiveSkips = 0;
   finiteRun = 0;
+  /** Of the newest step's norms. */
+  normErrors: { parameters: number[]; global: number } = { parameters: [], global: 0 };
 
   constructor(
     options: ResolvedOptions,
@@ -85,12 +92,10 @@ export class Oracle {
       typeof this.learningRate === "function" && !isUpdate ? null : rateAt(this.learningRate, this.steps, "");
     const { lossScale } = this;
 
-    const scale = gradientScale / lossScale;
-    const sums = this.states.map(({ exact, setting }, i) => {
-      const gradient = setting.frozen ? null : gradients[i];
-      return gradient ? exact.accumulator.map((sum, j) => sum + scale * (gradient[j] as number)) : null;
-    });
-    const norms = sums.map((sum) => (sum ? norm(sum) / this.#window : Number.NaN));
+    const sums = this.states.map((state, i) => this.#sum(state, gradients[i], gradientScale / lossScale));
+    const norms = sums.map((sum) => (sum ? norm(sum.exact) / this.#window : Number.NaN));
+    const normErrors = sums.map((sum) => (sum ? this.#normError(sum) : 0));
+    this.normErrors = { parameters: normErrors, global: norm(normErrors) };
     const globalNorm = norm(norms.filter((_, i) => sums[i]));
     const always = nonFinite !== "propagate" || this.#dynamic !== undefined || reportNorms;
     const measured = always || (isUpdate && (clipnorm ?? globalClipnorm ?? skipAboveNorm) !== null);
@@ -101,14 +106,15 @@ export class Oracle {
     const spikes = isUpdate && skipAboveNorm !== null && !(globalNorm <= skipAboveNorm);
     const skipped = fails || spikes;
     if (!skipped) {
-      for (const [i, sum] of sums.entries()) if (sum) this.#accumulate(this.states[i] as State, sum);
-      const clipErrors = sums.map((sum, i) => (sum && isUpdate ? this.#normError(i, sums) : 0));
       for (const [i, state] of this.states.entries()) {
         if (state.setting.frozen) continue;
-        if (sums[i] && isUpdate) {
-          const clip = clipnorm === null ? globalClip : clipFactor(norms[i] as number, clipnorm);
-          const clipped = Number.isFinite(norms[i] as number) && clip < 1;
-          this.#update(state, clip, clipped ? (clipErrors[i] as number) : 0, iteration + 1);
+        const sum = sums[i];
+        if (sum) [state.exact.accumulator, state.error.accumulator] = [sum.exact, sum.error];
+        if (sum && isUpdate) {
+          const own = clipnorm !== null;
+          const [size, error] = own ? [norms[i]!, normErrors[i]!] : [globalNorm, this.normErrors.global];
+          const clip = own ? clipFactor(size, clipnorm) : globalClip;
+          this.#update(state, clip, clip < 1 && Number.isFinite(size) ? error / size : 0, iteration + 1);
         }
         if (isUpdate) for (const kept of [state.exact, state.error]) kept.accumulator.fill(0);
         if (useEma && (isUpdate || this.#options.emaUpdates === "apply")) this.#average(state, iteration);
@@ -127,7 +133,7 @@ export class Oracle {
       skipped,
       skippedSteps: this.skippedSteps,
       consecutiveSkips: this.consecutiveSkips,
-      ...(reportNorms && { parameterNorms: Float64Array.from(norms) }),
+      ...(reportNorms && isUpdate && { parameterNorms: Float64Array.from(norms) }),
     };
   }
 
@@ -135,21 +141,22 @@ export class Oracle {
     return rounding(x) * (this.#againstFp32 ? 2 : 1);
   }
 
-  /** How far the norm that clips parameter i may be off, as a part of it. */
-  #normError(i: number, sums: readonly (Float64Array | null)[]): number {
-    const summed = this.states.flatMap((state, j) => (sums[j] && (i === j || !this.#options.clipnorm) ? [state] : []));
-    const all = (kept: "exact" | "error") => norm(summed.flatMap((state) => [...state[kept].accumulator]));
-    // Keras adds up the squares in fp32.
-    const additions = this.#againstFp32 ? 2 ** -24 * sums.reduce((n, sum) => n + (sum?.length ?? 0), 0) : 0;
-    return all("error") / all("exact") + additions;
+  /** What was accumulated and this gradient, unscaled; null for none. */
+  #sum({ exact, error, setting }: State, gradient: Gradient | undefined, scale: number): Sum | null {
+    if (!gradient || setting.frozen) return null;
+    const sum = { exact: exact.accumulator.slice(), error: error.accumulator.slice() };
+    for (let j = 0; j < sum.exact.length; j += 1) {
+      const scaled = scale * gradient[j]!;
+      sum.exact[j]! += scaled;
+      sum.error[j]! += this.#rounding(scaled) + this.#rounding(sum.exact[j]!);
+    }
+    return sum;
   }
 
-  #accumulate({ exact, error }: State, sums: Float64Array): void {
-    for (const [j, sum] of sums.entries()) {
-      const scaled = sum - exact.accumulator[j]!;
-      error.accumulator[j]! += this.#rounding(scaled) + this.#rounding(sum);
-      exact.accumulator[j] = sum;
-    }
+  /** How far its norm may be off: Keras adds up the squares in fp32. */
+  #normError({ exact, error }: Sum): number {
+    const additions = this.#againstFp32 ? exact.length * rounding(norm(exact)) : 0;
+    return (norm(error) + additions) / this.#window;
   }
 
   #update(state: State, clip: number, clipError: number, iteration: number): void {
