@@ -1,0 +1,42 @@
+/** Contestants "ours" (gradients bound at build) and "ours-apply" (gradients passed to every step). */
+
+import { AdamW } from "../../lib/index.js";
+import { hyper, type WorkName } from "./cases.js";
+import { makeTensors } from "./inputs.js";
+import { serve, time } from "./protocol.js";
+
+const [mode] = process.argv.slice(2);
+const { lossScale, globalClipnorm, emaMomentum, ...plain } = hyper;
+const options = {
+  step: plain,
+  pipeline: { ...plain, lossScaleFactor: lossScale, globalClipnorm, useEma: true, emaMomentum, zeroGradients: true },
+};
+
+let work: WorkName = "step";
+let tensors: ReturnType<typeof makeTensors> = [];
+/** One optimizer for each number of threads, all over the same parameters. */
+const optimizers = new Map<number, AdamW>();
+
+function optimizer(threads: number): AdamW {
+  const known = optimizers.get(threads);
+  if (known) return known;
+  const made = new AdamW({ ...options[work] }, { threads });
+  made.build(tensors.map((tensor, row) => ({ name: `tensor${row}`, ...tensor })));
+  optimizers.set(threads, made);
+  return made;
+}
+
+await serve({
+  build(wanted, lengths) {
+    work = wanted as WorkName;
+    tensors = makeTensors(lengths);
+    return `fused-adamw ${optimizer(1).device}`;
+  },
+  run(threads, steps) {
+    const target = optimizer(threads);
+    const gradients = tensors.map(({ gradient }) => gradient);
+    if (mode === "apply") return time(() => target.apply(gradients), steps);
+    return time(() => target.step(), steps);
+  },
+  sample: (row, index) => tensors[row]?.value[index] ?? Number.NaN,
+});
