@@ -1,9 +1,6 @@
-/** Finds and loads the .node file, and declares everything it exports: native/binding/addon.cpp is the other side. */
+/** Declares everything the .node file exports: native/binding/addon.cpp is the other side. */
 
-import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { loadBinary } from "./binary.js";
 import { AdamWError } from "./errors.js";
 
 /** A device of this build, whether or not this machine can use it. */
@@ -81,50 +78,23 @@ interface Native {
   readonly Optimizer: new (spec: NativeSpec) => NativeOptimizer;
 }
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-
-/** Where the addon may be, first match wins. FUSED_ADAMW_BINDING names a file of the user's own. */
-function candidates(): string[] {
-  const own = process.env.FUSED_ADAMW_BINDING;
-  if (own) return [resolve(own)];
-  const musl = process.platform === "linux" && !("glibcVersionRuntime" in reportHeader());
-  const platform = `${process.platform}${musl ? "musl" : ""}-${process.arch}`;
-  return [
-    join(root, "build/Release/fused_adamw.node"),
-    join(root, "build-cmake/Release/fused_adamw.node"),
-    join(root, "prebuilds", `${platform}.node`),
-  ];
-}
-
-function reportHeader(): object {
-  return (process.report.getReport() as { header: object }).header;
-}
-
 function load(): Native {
-  const require = createRequire(import.meta.url);
-  const failures: string[] = [];
-  for (const file of candidates()) {
-    if (!existsSync(file)) {
-      failures.push(`${file}: no such file`);
-      continue;
-    }
-    try {
-      const native = require(file) as Native;
-      native.setErrorClass(AdamWError);
-      return native;
-    } catch (error) {
-      failures.push(`${file}: ${error instanceof Error ? error.message : String(error)}`);
-    }
+  const { exports, candidates } = loadBinary();
+  if (exports === undefined) {
+    const failures = candidates.map(({ file, failure }) => `  ${file}: ${failure}`);
+    throw new AdamWError(
+      "NATIVE",
+      [
+        `Could not load the fused-adamw addon for ${process.platform}-${process.arch}, Node ${process.version}:`,
+        ...failures,
+        "Build it with `npm run build:native` in the package's folder (Python 3, make and a C++17 compiler are needed),",
+        "or name a built one in FUSED_ADAMW_BINDING.",
+      ].join("\n"),
+    );
   }
-  throw new AdamWError(
-    "NATIVE",
-    [
-      `Could not load the fused-adamw addon for ${process.platform}-${process.arch}, Node ${process.version}:`,
-      ...failures.map((failure) => `  ${failure}`),
-      "Build it with `npm run build:native` in the package's folder (Python 3, make and a C++17 compiler are needed),",
-      "or name a built one in FUSED_ADAMW_BINDING.",
-    ].join("\n"),
-  );
+  const native = exports as Native;
+  native.setErrorClass(AdamWError);
+  return native;
 }
 
 export const native: Native = load();

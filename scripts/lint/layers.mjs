@@ -32,7 +32,11 @@ const layers = [
       /^napi\.h$/,
     ],
   },
-  { of: /^lib\//, may: [/^lib\//, /^node:/] },
+  // The command line's libraries: each is imported by the one file that wraps it, which only the commands that need it
+  // load. The library itself needs nothing but Node.
+  { of: /^lib\/cli\/table\.ts$/, may: [/^lib\//, /^node:/, /^cli-table3$/] },
+  { of: /^lib\/cli\//, may: [/^lib\//, /^node:/, /^commander$/] },
+  { of: /^lib\//, may: [/^lib\/(?!cli\/)/, /^node:/] },
 ];
 
 /** Paths from the root for files of ours, else the name as written. */

@@ -1,0 +1,63 @@
+/** Finds and loads the .node file. */
+
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** A place where the addon may be. */
+export interface BinaryCandidate {
+  readonly file: string;
+  /** Why it is not used; undefined for the one that is. */
+  readonly failure: string | undefined;
+}
+
+export interface LoadedBinary {
+  /** What the addon exports; undefined when none could be loaded. */
+  readonly exports: unknown;
+  readonly candidates: readonly BinaryCandidate[];
+}
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Where the addon may be, first match wins. FUSED_ADAMW_BINDING names a file of the user's own. */
+function places(): string[] {
+  const own = process.env.FUSED_ADAMW_BINDING;
+  if (own) return [resolve(own)];
+  const musl = process.platform === "linux" && !("glibcVersionRuntime" in reportHeader());
+  const platform = `${process.platform}${musl ? "musl" : ""}-${process.arch}`;
+  return [
+    join(root, "build/Release/fused_adamw.node"),
+    join(root, "build-cmake/Release/fused_adamw.node"),
+    join(root, "prebuilds", `${platform}.node`),
+  ];
+}
+
+function reportHeader(): object {
+  return (process.report.getReport() as { header: object }).header;
+}
+
+/** Loads the first candidate that can be loaded, and says of all others why they are not used. */
+export function loadBinary(): LoadedBinary {
+  const require = createRequire(import.meta.url);
+  const candidates: BinaryCandidate[] = [];
+  let exports: unknown;
+  for (const file of places()) {
+    let failure: string | undefined;
+    if (!existsSync(file)) {
+      failure = "no such file";
+    } else if (exports !== undefined) {
+      failure = "not needed";
+    } else {
+      try {
+        const found = require(file) as { setErrorClass?: unknown };
+        if (typeof found.setErrorClass === "function") exports = found;
+        else failure = "not the addon of fused-adamw";
+      } catch (error) {
+        failure = error instanceof Error ? error.message : String(error);
+      }
+    }
+    candidates.push({ file, failure });
+  }
+  return { exports, candidates };
+}

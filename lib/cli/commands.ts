@@ -1,0 +1,28 @@
+/** The list of commands. Only the one that runs is loaded, and with it the libraries it needs. */
+
+import type { Command } from "commander";
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** The module that adds arguments, options and the action. */
+  load(): Promise<{ define(command: Command): void }>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "devices",
+    summary: "list the devices, and why one is missing",
+    load: () => import("./commands/devices.js"),
+  },
+  {
+    name: "doctor",
+    summary: "describe this installation and machine, and try every device",
+    load: () => import("./commands/doctor.js"),
+  },
+  {
+    name: "plan",
+    summary: "bytes that an optimizer takes, before anything is allocated",
+    load: () => import("./commands/plan.js"),
+  },
+];

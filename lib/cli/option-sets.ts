@@ -1,0 +1,58 @@
+/** Options of the optimizer as they are typed: `amsgrad,globalClipnorm=1`, or a JSON configuration. */
+
+import { readFileSync } from "node:fs";
+import { configToOptions } from "../config.js";
+import { type AdamWOptions, resolveOptions } from "../options.js";
+import { isRecord } from "../validate.js";
+import { CommandError } from "./exit.js";
+
+export interface OptionSet {
+  /** As it was asked for. */
+  readonly label: string;
+  readonly options: AdamWOptions;
+}
+
+export const defaultOptions: OptionSet = { label: "default", options: {} };
+
+/** For help texts. */
+export const optionSyntax = "options as in JavaScript, such as amsgrad,clipnorm=1, or default";
+
+/** Commas inside brackets and strings belong to the value; a new option starts with its name. */
+const separator = /,(?=\s*[A-Za-z]\w*\s*(?:=|,|$))/;
+
+/** @throws CommandError, AdamWError INVALID_ARGUMENT for what the constructor would not take */
+export function parseOptionSet(text: string): OptionSet {
+  if (text.trim() === "default") return defaultOptions;
+  const entries = text.split(separator).map((part) => {
+    const [name = "", ...rest] = part.split("=");
+    return [name.trim(), rest.length === 0 ? true : parseValue(rest.join("="))] as const;
+  });
+  return checked(text, Object.fromEntries(entries));
+}
+
+/** Keras' configuration or ours: what getConfig() or serialize() wrote, or options by their JavaScript names. */
+export function readOptionSet(path: string): OptionSet {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new CommandError("usage", `${path} is no JSON: ${error.message}`);
+    throw error;
+  }
+  return checked(path, isRecord(json) && "class_name" in json ? json.config : json);
+}
+
+function parseValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Reads schedules too, then lets the constructor's own check speak. */
+function checked(label: string, config: unknown): OptionSet {
+  const options = configToOptions(config);
+  resolveOptions(options);
+  return { label, options };
+}
