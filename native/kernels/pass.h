@@ -63,7 +63,7 @@ ADAMW_HD inline void run(const Row& row, void* gradient, const Work& work, Span 
       if (averages) {
         if constexpr (!kUpdates) x.param = Param::template load<V>(param + i, count);
         x.ema = State::template load<V>(ema + i, count);
-        average(x, c, work.overwrite);
+        average(x, c, work.copy, work.overwrite);
         State::store(ema + i, x.ema, count);
         if (!kUpdates && work.overwrite) Param::store(param + i, x.param, count);
       }

@@ -52,10 +52,11 @@ ADAMW_HD inline void accumulate(Element<V>& x, const Coefficients<V>& c) {
   x.accumulator = unscale<streams>(x, c.gradient_scale);
 }
 
-/// The moving average takes in the parameter, and replaces it when `overwrite` is set (Keras' ema_overwrite_frequency).
+/// The moving average takes in the parameter (`copy`: becomes it, as at Keras' first iteration), and then replaces it
+/// when `overwrite` is set (Keras' ema_overwrite_frequency).
 template <class V>
-ADAMW_HD inline void average(Element<V>& x, const Coefficients<V>& c, bool overwrite) {
-  x.ema = fma(c.one_minus_ema_momentum, x.param - x.ema, x.ema);
+ADAMW_HD inline void average(Element<V>& x, const Coefficients<V>& c, bool copy, bool overwrite) {
+  x.ema = copy ? x.param : fma(c.one_minus_ema_momentum, x.param - x.ema, x.ema);
   if (overwrite) x.param = x.ema;
 }
 

@@ -76,7 +76,7 @@ ADAMW_HD static inline void decide(Board& board, double sum, bool summed) {
   decision.gradient_scale = gradient_scale(board);
   decision.mean_scale = (policy.maximize != 0 ? -clip : clip) / policy.accumulation_steps;
   decision.update = static_cast<double>(iterations + 1);
-  decision.one_minus_ema_momentum = iterations == 0 ? 1.0 : 1.0 - policy.ema_momentum;
+  decision.copy = iterations == 0;
   decision.average = policy.use_ema != 0 && decision.phase != Phase::kSkip && !(micro && policy.ema_per_update != 0);
   const int64_t frequency = static_cast<int64_t>(policy.ema_overwrite_frequency);
   decision.overwrite = decision.average && frequency > 0 && (iterations + 1) % frequency == 0;
@@ -148,7 +148,7 @@ ADAMW_HD static inline Coefficients<float> coefficients(const Board& board, cons
   c.epsilon = static_cast<float>(setting.epsilon);
   c.step_size = static_cast<float>(step_size);
   c.decay = static_cast<float>(rate * weight_decay);
-  c.one_minus_ema_momentum = static_cast<float>(decision.one_minus_ema_momentum);
+  c.one_minus_ema_momentum = static_cast<float>(1.0 - board.policy.ema_momentum);
   return c;
 }
 
@@ -166,6 +166,7 @@ ADAMW_HD inline void prepare_row(const Plan& plan, int64_t index, CoefficientsAt
   Work& work = plan.works[index];
   work.action = !present || skipped ? Action::kRest : updates ? Action::kUpdate : Action::kAccumulate;
   work.average = decision.average;
+  work.copy = decision.copy;
   work.overwrite = decision.overwrite;
   work.zero_gradient =
       present && (skipped ? board.policy.zero_skipped_gradients != 0 : board.policy.zero_gradients != 0);

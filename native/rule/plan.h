@@ -34,6 +34,7 @@ struct Work {
   Coefficients<float> coefficients;
   Action action;
   bool average;           ///< the moving average takes in the parameter
+  bool copy;              ///< it becomes the parameter instead
   bool overwrite;         ///< and then replaces it
   bool zero_gradient;     ///< the gradient is zeroed once read
   bool drop_accumulator;  ///< no gradient on an update: what was accumulated is lost, as in Keras
@@ -47,11 +48,11 @@ enum class Phase : int32_t { kSkip, kAccumulate, kUpdate };
 struct Decision {
   Phase phase;
   bool average;
+  bool copy;
   bool overwrite;
-  double gradient_scale;          ///< gradient scale / loss scale
-  double mean_scale;              ///< ± global clip factor / accumulation steps
-  double one_minus_ema_momentum;  ///< 1 at the first iteration: the average starts as a copy
-  double update;                  ///< t of the bias correction, from 1
+  double gradient_scale;  ///< gradient scale / loss scale
+  double mean_scale;      ///< ± global clip factor / accumulation steps
+  double update;          ///< t of the bias correction, from 1
 };
 
 /// Coefficients of one setting at one update, kept through a prologue: most rows share both.
