@@ -41,6 +41,18 @@ function over(buffer: ArrayBufferLike): Place {
   return (offset, length) => new Float32Array(buffer, offset, length);
 }
 
+/** Of the web's types only this one is needed. */
+declare const WebAssembly: {
+  Memory: new (options: {
+    initial: number;
+    maximum?: number;
+    shared?: boolean;
+  }) => {
+    readonly buffer: ArrayBuffer;
+    grow(pages: number): number;
+  };
+};
+
 /** TypeScript's library for ES2023 does not have them yet. */
 type Resizable = ArrayBuffer & { resize(bytes: number): void };
 function resizable(bytes: number, maxByteLength: number): Resizable {

@@ -2,6 +2,7 @@ import { runInNewContext } from "node:vm";
 import { expect } from "chai";
 import { AdamW } from "../lib/adamw.js";
 import { type ParameterInit, parseParameters } from "../lib/parameters.js";
+import type { Rebinding } from "../lib/rebinding.js";
 import { pair, snapshot } from "./optimizers.js";
 import { rejects, rejectsWith } from "./rejects.js";
 
@@ -144,7 +145,7 @@ describe("rebinding", () => {
       const all = Array.isArray(bindings) ? [{ name: "dense/kernel", value: other }, ...bindings] : bindings;
       const shown = parts.map((part) => part.replace("[0]", "[1]"));
       const before = snapshot(built);
-      rejectsWith(code, () => built.optimizer.rebind(all), ...shown);
+      rejectsWith(code, () => built.optimizer.rebind(all as Rebinding[]), ...shown);
       expect(snapshot(built)).to.deep.equal(before);
       built.optimizer.step();
       expect([...other]).to.deep.equal([0, 0, 0, 0]);

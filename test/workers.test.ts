@@ -4,11 +4,12 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { expect } from "chai";
 import { AdamW } from "../lib/adamw.js";
+import { typescriptArgv } from "./typescript.js";
 
 const length = 200_000;
 const script = (name: string) => new URL(`workers/${name}.ts`, import.meta.url);
 const bootstrap = new URL("workers/typescript.mjs", import.meta.url);
-const execArgv = ["--import", import.meta.resolve("tsx")];
+const execArgv = [...typescriptArgv];
 
 function startWorker(name: string, data: Record<string, unknown> = {}): Worker {
   return new Worker(bootstrap, { execArgv: [], workerData: { module: script(name).href, ...data } });
@@ -28,6 +29,10 @@ function shared(fill: (i: number) => number): Float32Array {
   return array;
 }
 
+function bytes({ buffer }: Float32Array): Uint8Array {
+  return new Uint8Array(buffer);
+}
+
 async function exitCode(child: ChildProcess): Promise<unknown> {
   const [code, signal] = await once(child, "exit");
   return signal ?? code;
@@ -43,9 +48,7 @@ describe("worker threads", () => {
     await Promise.all(workers.map((worker) => worker.terminate()));
     expect(counts).to.deep.equal([2, 2, 2]);
     values.forEach((value, k) => {
-      expect(Buffer.compare(Buffer.from(value.buffer), Buffer.from(expected[k]?.buffer ?? [])), `worker ${k}`).to.equal(
-        0,
-      );
+      expect(Buffer.compare(bytes(value), bytes(expected[k] as Float32Array)), `worker ${k}`).to.equal(0);
     });
   });
 
