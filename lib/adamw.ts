@@ -1,6 +1,7 @@
 /** The optimizer. */
 
 import type { Averages } from "./averages.js";
+import { Bindings } from "./bindings.js";
 import { configToOptions, optionsToConfig } from "./config.js";
 import { parseRuntime, type Runtime, type RuntimeOptions } from "./device.js";
 import { type Controls, Engine } from "./engine.js";
@@ -101,7 +102,7 @@ export class AdamW {
     if (!frozen.includes(false))
       throw invalid("groups", "groups that leave a parameter unfrozen", this.#options.groups);
     const settings = packSettings(this.#options, this.#exclusions, parsed);
-    const engine = new Engine(this.#options, parsed, frozen, this.#runtime, this.#scaling);
+    const engine = new Engine(this.#options, new Bindings(parsed, frozen), this.#runtime, this.#scaling);
     engine.assign(settings);
     this.#lifecycle.start(engine, this.#options.useEma);
     this.#exclusions &&= nameExclusions(this.#exclusions, parsed);

@@ -1,12 +1,13 @@
 /** An optimizer between build and dispose: the addon's optimizer, the memory it is bound to, and its counts. */
 
+import type { Bindings } from "./bindings.js";
 import type { Runtime } from "./device.js";
-import { AdamWError, invalid } from "./errors.js";
-import { type Gradients, listGradients } from "./gradients.js";
+import { AdamWError } from "./errors.js";
+import type { Gradients } from "./gradients.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
 import { indices, type NativeGradients, type NativeOptimizer, native, pack } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
-import { checkArray, checkOverlap, isFloat32Array, type Parameter } from "./parameters.js";
+import type { Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
 import { readReport, type StepReport } from "./step-report.js";
 
@@ -35,41 +36,35 @@ const stepsAt = indices(tables.report, "microStep").microStep;
 const counterNames = tables.counters as readonly (keyof Counters)[];
 
 export class Engine {
-  /** All parameters, frozen ones too. */
-  readonly parameters: readonly Parameter[];
-  /** Those that take part; the addon knows only these, by their place here. */
-  readonly trained: readonly Parameter[];
   readonly #options: ResolvedOptions;
+  readonly #bindings: Bindings;
   readonly #native: NativeOptimizer;
-  /** Where a parameter stands in `trained`. */
-  readonly #rows: ReadonlyMap<Parameter, number>;
   readonly #controls = new Float64Array(tables.controls.length);
   readonly #report = new Float64Array(tables.report.length);
   #busy = false;
-  /** The gradients the addon points at; the reference keeps their memory. */
-  #gradients: (Float32Array | null)[];
 
-  constructor(
-    options: ResolvedOptions,
-    parameters: readonly Parameter[],
-    frozen: readonly boolean[],
-    { device, threads }: Runtime,
-    scaling: LossScaling,
-  ) {
+  constructor(options: ResolvedOptions, bindings: Bindings, { device, threads }: Runtime, scaling: LossScaling) {
     this.#options = options;
-    this.parameters = parameters;
-    this.trained = frozen.includes(true) ? parameters.filter((_, i) => !frozen[i]) : parameters;
-    this.#rows = new Map(this.trained.map((parameter, row) => [parameter, row]));
-    this.#gradients = this.trained.map(({ gradient }) => gradient);
+    this.#bindings = bindings;
     this.#native = new native.Optimizer({
       device,
       threads,
       policy: packPolicy(options, scaling),
       lossScale: scaling.scale,
-      parameters: this.trained,
+      parameters: bindings.trained,
       controls: this.#controls,
       report: this.#report,
     });
+  }
+
+  /** All parameters, frozen ones too. */
+  get parameters(): readonly Parameter[] {
+    return this.#bindings.parameters;
+  }
+
+  /** Those that take part. */
+  get trained(): readonly Parameter[] {
+    return this.#bindings.trained;
   }
 
   get device(): string {
@@ -120,51 +115,13 @@ export class Engine {
   /** Points a parameter at other memory, which was checked. */
   bind(parameter: Parameter, memory: Partial<Memory>): void {
     const native = this.#idle();
-    Object.assign(parameter, memory);
-    const row = this.#rows.get(parameter);
-    if (row === undefined) return;
-    native.bind(row, memory.value, memory.gradient);
-    if (memory.gradient !== undefined) this.#gradients[row] = memory.gradient;
+    const row = this.#bindings.rebind(parameter, memory);
+    if (row !== undefined) native.bind(row, memory.value, memory.gradient);
   }
 
-  /**
-   * The gradients to step with: those passed, or (undefined) those bound at build. Undefined: the addon has them already.
-   * Throws before anything changes. These loops are most of what a small step costs outside the kernels, hence plain.
-   */
+  /** The gradients to step with, checked together with the parameters' memory; nothing changes yet. */
   prepare(gradients: Gradients | undefined): NativeGradients {
-    const listed = gradients === undefined ? undefined : listGradients(gradients, this.parameters);
-    const current = this.#gradients;
-    let present = 0;
-    let changed = false;
-    for (let i = 0, row = 0; i < this.parameters.length; i += 1) {
-      const parameter = this.parameters[i] as Parameter;
-      const gradient = listed === undefined ? parameter.gradient : listed[i];
-      if (gradient !== null && !(isFloat32Array(gradient) && gradient.length === parameter.length)) {
-        checkArray(gradient, `the gradient of ${parameter.name}`, parameter.length);
-      }
-      if (this.trained[row] !== parameter) continue;
-      if (parameter.value.length !== parameter.length) {
-        checkArray(parameter.value, `the value of ${parameter.name}`, parameter.length);
-      }
-      if (gradient !== null) present += 1;
-      if (gradient !== current[row]) changed = true;
-      row += 1;
-    }
-    if (present === 0)
-      throw invalid("gradients", "a gradient for at least one parameter", gradients ?? "none at build");
-    if (!changed) return undefined;
-    const chosen = listed ?? this.parameters.map(({ gradient }) => gradient);
-    if (this.#options.zeroGradients) this.#checkOwnMemory(chosen);
-    return this.trained === this.parameters ? chosen : chosen.filter((_, i) => this.#isTrained(i));
-  }
-
-  /** A gradient that is zeroed while it is read as another one's would make the result depend on the order of threads. */
-  #checkOwnMemory(gradients: readonly (Float32Array | null)[]): void {
-    checkOverlap(this.parameters.map((parameter, i) => ({ ...parameter, gradient: gradients[i] ?? null })));
-  }
-
-  #isTrained(i: number): boolean {
-    return this.#rows.has(this.parameters[i] as Parameter);
+    return this.#bindings.prepare(gradients, this.#options.zeroGradients);
   }
 
   run(gradients: NativeGradients, controls: Controls): StepReport {
@@ -188,7 +145,7 @@ export class Engine {
   }
 
   #begin(gradients: NativeGradients, controls: Controls): void {
-    if (gradients !== undefined) this.#gradients = [...gradients];
+    if (gradients !== undefined) this.#bindings.use(gradients);
     this.#controls[controlAt.learningRate] = controls.learningRate;
     this.#controls[controlAt.weightDecay] = controls.weightDecay;
     this.#controls[controlAt.gradientScale] = controls.gradientScale;
@@ -220,8 +177,8 @@ export class Engine {
     const sums = this.#rowSums();
     const length = accumulationSteps(this.#options);
     return Float64Array.from(this.parameters, (parameter) => {
-      const row = this.#rows.get(parameter);
-      if (row === undefined || this.#gradients[row] === null) return Number.NaN;
+      const row = this.#bindings.rowOf(parameter);
+      if (row === undefined || !this.#bindings.hasGradient(row)) return Number.NaN;
       return Math.sqrt(sums[row] as number) / length;
     });
   }
@@ -254,23 +211,19 @@ export class Engine {
   }
 
   #row(parameter: Parameter): number {
-    return this.#rows.get(parameter) ?? -1;
+    return this.#bindings.rowOf(parameter) ?? -1;
   }
 
   /** Parameters and averages trade places. @throws BUSY, DETACHED */
   exchangeEma(): void {
-    this.#checkValues();
+    this.#bindings.checkValues();
     this.#idle().exchangeEma();
   }
 
   /** Parameters become their averages. @throws BUSY, DETACHED */
   applyEma(): void {
-    this.#checkValues();
+    this.#bindings.checkValues();
     this.#idle().applyEma();
-  }
-
-  #checkValues(): void {
-    for (const { value, name, length } of this.trained) checkArray(value, `the value of ${name}`, length);
   }
 
   dispose(): void {
