@@ -41,23 +41,28 @@ struct View {
   size_t length;
 };
 
+/// Whether `value` is such an array, and then its view.
 template <class T>
-View<T> view(const Napi::Value& value) {
+bool try_view(const Napi::Value& value, View<T>& found) {
   constexpr napi_typedarray_type kWanted = sizeof(T) == 4 ? napi_float32_array : napi_float64_array;
   napi_typedarray_type type = napi_int8_array;
-  size_t length = 0;
   void* data = nullptr;
-  const napi_status status = napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr);
-  if (status != napi_ok || type != kWanted) {
-    throw Error("INVALID_ARGUMENT", sizeof(T) == 4 ? "Expected a Float32Array" : "Expected a Float64Array");
-  }
-  return {static_cast<T*>(data), length};
+  const napi_status status =
+      napi_get_typedarray_info(value.Env(), value, &type, &found.length, &data, nullptr, nullptr);
+  found.data = static_cast<T*>(data);
+  return status == napi_ok && type == kWanted;
 }
 
-/// The memory of an array that must have `count` elements.
 template <class T>
-T* elements(const Napi::Value& value, int64_t count) {
-  const View<T> found = view<T>(value);
+View<T> view(const Napi::Value& value) {
+  View<T> found{};
+  if (try_view(value, found)) return found;
+  throw Error("INVALID_ARGUMENT", sizeof(T) == 4 ? "Expected a Float32Array" : "Expected a Float64Array");
+}
+
+/// The memory of a view that must have `count` elements.
+template <class T>
+T* elements(const View<T>& found, int64_t count) {
   if (found.length != static_cast<size_t>(count)) {
     throw Error("LENGTH_MISMATCH", "Expected an array of " + std::to_string(count) + " elements but received " +
                                        std::to_string(found.length));
@@ -65,8 +70,15 @@ T* elements(const Napi::Value& value, int64_t count) {
   return found.data;
 }
 
-/// As elements(), null for null and undefined.
+template <class T>
+T* elements(const Napi::Value& value, int64_t count) {
+  return elements(view<T>(value), count);
+}
+
+/// As elements(), null for null and undefined. Asks for an array first: of a step's gradients most are there.
 inline float* optional_elements(const Napi::Value& value, int64_t count) {
+  View<float> found{};
+  if (try_view(value, found)) return elements(found, count);
   return value.IsNull() || value.IsUndefined() ? nullptr : elements<float>(value, count);
 }
 

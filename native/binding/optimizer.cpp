@@ -92,10 +92,11 @@ void OptimizerWrap::bind_gradients(const Napi::Value& gradients) {
   if (gradients.IsUndefined()) return;
   const Plan& plan = optimizer().plan();
   const auto list = gradients.As<Napi::Array>();
-  if (list.Length() != static_cast<uint64_t>(plan.row_count)) {
+  const uint32_t length = list.Length();
+  if (length != static_cast<uint64_t>(plan.row_count)) {
     throw Error("LENGTH_MISMATCH", "Expected one gradient per parameter");
   }
-  for (uint32_t i = 0; i < list.Length(); ++i) {
+  for (uint32_t i = 0; i < length; ++i) {
     optimizer().bind_gradient(i, optional_elements(list.Get(i), plan.rows[i].count));
   }
 }
