@@ -8,7 +8,7 @@ import { Oracle } from "./oracle.js";
 import { readSlots } from "./slots.js";
 import { within } from "./within.js";
 
-const runs = 80;
+const runs = 100;
 
 /** The run's names, initial values and gradients, the same at every call. */
 function inputsOf({ parameters, steps, seed }: RandomRun) {

@@ -178,7 +178,9 @@ export class Oracle {
     for (let j = 0; j < x.value.length; j += 1) {
       const unclipped = mean * x.accumulator[j]!;
       const g = clamp(unclipped, clipvalue ?? Number.POSITIVE_INFINITY);
-      const gError = Math.abs(mean) * e.accumulator[j]! + clipError * Math.abs(g) + 2 * r(g);
+      // An infinite gradient is exact, and so is the limit it is clipped to.
+      const inherited = Math.abs(mean) * e.accumulator[j]! + clipError * Math.abs(g);
+      const gError = (Number.isFinite(unclipped) ? inherited : 0) + 2 * r(g);
 
       const change1 = (1 - beta1) * (g - x.moment1[j]!);
       x.moment1[j]! += change1;
@@ -213,12 +215,17 @@ export class Oracle {
 
   #average({ exact: x, error: e }: State, iteration: number): void {
     const { emaMomentum, emaOverwriteFrequency: frequency } = this.#options;
-    const taken = iteration === 0 ? 1 : 1 - emaMomentum;
-    for (let j = 0; j < x.value.length; j += 1) {
+    const taken = 1 - emaMomentum;
+    for (let j = 0; iteration > 0 && j < x.value.length; j += 1) {
       const difference = x.value[j]! - x.ema[j]!;
       x.ema[j]! += taken * difference;
-      e.ema[j] = (1 - taken) * e.ema[j]! + taken * e.value[j]! + 2 * this.#rounding(taken * difference);
+      e.ema[j] = emaMomentum * e.ema[j]! + taken * e.value[j]! + 2 * this.#rounding(taken * difference);
+      // Keras' 1 − μ is taken in fp32.
       e.ema[j]! += this.#rounding(x.ema[j]!) + (this.#againstFp32 ? rounding(difference) : 0);
+    }
+    if (iteration === 0) {
+      x.ema.set(x.value);
+      e.ema.set(e.value);
     }
     if (!frequency || (iteration + 1) % frequency !== 0) return;
     x.value.set(x.ema);
