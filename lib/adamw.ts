@@ -9,13 +9,16 @@ import { AdamWError, invalid } from "./errors.js";
 import { exclusionsKind, nameExclusions, type WeightDecayExclusions } from "./exclusions.js";
 import { type Gradients, givenGradients } from "./gradients.js";
 import { type LossScaling, packSettings, resolveFrozen } from "./hyper.js";
-import { type CustomObjects, kerasOptimizers } from "./keras-object.js";
+import { type CustomObjects, kerasOptimizers, serialize } from "./keras-object.js";
 import { Lifecycle } from "./lifecycle.js";
 import { type AdamWOptions, type LearningRate, type ResolvedOptions, resolveOptions } from "./options.js";
 import { type Parameter, type ParameterInit, parseParameters } from "./parameters.js";
 import { type OptimizerPlan, type PlannedParameter, planMemory } from "./plan.js";
 import { rateAt, replaceRate } from "./rates.js";
 import { parseRebindings, type Rebinding } from "./rebinding.js";
+import { type LoadOptions, type LoadReport, loadOptimizer } from "./state/load.js";
+import type { OptimizerState } from "./state/optimizer-state.js";
+import { type SaveOptions, type SaveReport, saveOptimizer } from "./state/save.js";
 import { type AsyncStepOptions, parseAsyncStepOptions, parseStepOptions, type StepOptions } from "./step-options.js";
 import type { StepReport } from "./step-report.js";
 import { parse } from "./validate.js";
@@ -32,6 +35,8 @@ export const takeScaling = Symbol("takeScaling");
 /** For LossScaleOptimizer: the engine of a built optimizer, and the variables it lists before its own. */
 export const engineOf = Symbol("engineOf");
 export const variablesOf = Symbol("variablesOf");
+/** For LossScaleOptimizer: what saving and loading need of a built optimizer. */
+export const stateOf = Symbol("stateOf");
 
 /**
  * Keras' AdamW: decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101) over Adam (Kingma & Ba 2015,
@@ -275,6 +280,24 @@ export class AdamW {
     return new AdamW(configToOptions(config, customObjects), rest);
   }
 
+  /**
+   * Writes the state to a file, atomically.
+   *
+   * @throws NOT_BUILT, BUSY, INVALID_ARGUMENT, FILE, ABORTED
+   */
+  async save(path: string, options?: SaveOptions): Promise<SaveReport> {
+    return saveOptimizer(this[stateOf]("save"), path, options);
+  }
+
+  /**
+   * Sets the state from a file, all of it or, on any error, nothing.
+   *
+   * @throws NOT_BUILT, BUSY, CHECKPOINT, INVALID_ARGUMENT, FILE, ABORTED
+   */
+  async load(path: string, options?: LoadOptions): Promise<LoadReport> {
+    return loadOptimizer(this[stateOf]("load"), path, options);
+  }
+
   /** Waits until every step issued is done; on CPU devices it is. @throws BUSY while an asynchronous step runs */
   synchronize(): void {
     this.#lifecycle.idle.checkIdle();
@@ -292,6 +315,20 @@ export class AdamW {
   [takeScaling](scaling: LossScaling): void {
     this.#lifecycle.engine?.setScaling(scaling);
     this.#scaling = scaling;
+  }
+
+  [stateOf](to: "save" | "load"): OptimizerState {
+    return {
+      engine: to === "save" ? this.#lifecycle.ready : this.#lifecycle.loadable,
+      options: this.#options,
+      config: () => serialize(this),
+      dynamicLossScale: this.#scaling.dynamic !== undefined,
+      learningRate: () => (typeof this.#learningRate === "number" ? this.#learningRate : null),
+      setLearningRate: (rate) => {
+        this.#learningRate = rate;
+      },
+      hold: (reason) => this.#lifecycle.hold(reason),
+    };
   }
 
   [engineOf](): Engine {

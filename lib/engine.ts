@@ -202,12 +202,19 @@ export class Engine {
     this.#idle().setUpdates(updates);
   }
 
-  readSlot(parameter: Parameter, slot: SlotName): Float32Array {
-    return this.#idle().readSlot(this.#row(parameter), tables.slots.indexOf(slot), new Float32Array(parameter.length));
+  /** A copy of a slot, or into `to` its elements from `offset` on. */
+  readSlot(
+    parameter: Parameter,
+    slot: SlotName,
+    to: Float32Array = new Float32Array(parameter.length),
+    offset?: number,
+  ): Float32Array {
+    return this.#idle().readSlot(this.#row(parameter), tables.slots.indexOf(slot), to, offset);
   }
 
-  writeSlot(parameter: Parameter, slot: SlotName, value: Float32Array): void {
-    this.#idle().writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value);
+  /** Sets a slot, or its elements from `offset` on. */
+  writeSlot(parameter: Parameter, slot: SlotName, value: Float32Array, offset?: number): void {
+    this.#idle().writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value, offset);
   }
 
   #row(parameter: Parameter): number {

@@ -8,6 +8,10 @@ export class Lifecycle {
   #engine: Engine | undefined;
   #averages: Averages | undefined;
   #disposed = false;
+  /** Why everybody has to wait for a save or a load. */
+  #held: string | undefined;
+  /** A load has failed half-way. */
+  #incomplete = false;
 
   /** From now on the optimizer is built. */
   start(engine: Engine, useEma: boolean): void {
@@ -36,18 +40,49 @@ export class Lifecycle {
     throw new AdamWError("NOT_BUILT", "The optimizer has no parameters yet: call build() first");
   }
 
-  /** The engine while no step runs. @throws DISPOSED, NOT_BUILT, BUSY */
+  /** The engine while no step runs and nobody holds it. @throws DISPOSED, NOT_BUILT, BUSY, CHECKPOINT */
   get idle(): Engine {
-    const engine = this.built;
-    engine.checkIdle();
-    return engine;
+    const engine = this.#free();
+    if (!this.#incomplete) return engine;
+    throw new AdamWError("CHECKPOINT", "A load has failed half-way, the state is incomplete: load() again");
   }
 
   /** The engine while the parameters are the parameters: a step would take averages for them. @throws as idle */
   get ready(): Engine {
-    const engine = this.idle;
+    return this.#unswapped(this.idle);
+  }
+
+  /** As ready, even with a state that is incomplete. @throws DISPOSED, NOT_BUILT, BUSY */
+  get loadable(): Engine {
+    return this.#unswapped(this.#free());
+  }
+
+  #free(): Engine {
+    const engine = this.built;
+    engine.checkIdle();
+    this.#checkHeld();
+    return engine;
+  }
+
+  #checkHeld(): void {
+    if (this.#held !== undefined) throw new AdamWError("BUSY", `${this.#held}: await it first`);
+  }
+
+  #unswapped(engine: Engine): Engine {
     if (!this.#averages?.swapped) return engine;
     throw new AdamWError("BUSY", "The parameters hold their averages: call restoreEma() first");
+  }
+
+  /**
+   * Keeps everything else out, with the reason, until the returned function is called; it can say that the state is
+   * incomplete now, after which only loading is allowed, or whole again.
+   */
+  hold(reason: string): (left?: "whole" | "incomplete") => void {
+    this.#held = reason;
+    return (left) => {
+      this.#held = undefined;
+      if (left !== undefined) this.#incomplete = left === "incomplete";
+    };
   }
 
   /** Undefined without useEma. @throws as idle */
@@ -57,6 +92,7 @@ export class Lifecycle {
 
   /** Frees what the optimizer keeps; once more is nothing. @throws BUSY */
   dispose(): void {
+    this.#checkHeld();
     this.#engine?.dispose();
     this.#engine = undefined;
     this.#averages = undefined;

@@ -1,12 +1,12 @@
 /** Dynamic loss scaling around an AdamW. */
 
-import { AdamW, engineOf, takeScaling, variablesOf } from "./adamw.js";
+import { AdamW, engineOf, stateOf, takeScaling, variablesOf } from "./adamw.js";
 import type { RuntimeOptions } from "./device.js";
 import type { Counters } from "./engine.js";
 import { invalid } from "./errors.js";
 import type { WeightDecayExclusions } from "./exclusions.js";
 import type { Gradients } from "./gradients.js";
-import { type CustomObjects, find, kerasOptimizers } from "./keras-object.js";
+import { type CustomObjects, find, kerasOptimizers, serialize } from "./keras-object.js";
 import {
   configToLossScale,
   type LossScaleOptions,
@@ -17,6 +17,9 @@ import {
 import type { LearningRate } from "./options.js";
 import type { Parameter, ParameterInit } from "./parameters.js";
 import type { Rebinding } from "./rebinding.js";
+import { type LoadOptions, type LoadReport, loadOptimizer } from "./state/load.js";
+import type { OptimizerState } from "./state/optimizer-state.js";
+import { type SaveOptions, type SaveReport, saveOptimizer } from "./state/save.js";
 import type { AsyncStepOptions, StepOptions } from "./step-options.js";
 import type { StepReport } from "./step-report.js";
 import { integerFrom, type Kind, nonNegative, positive } from "./validate.js";
@@ -198,6 +201,18 @@ export class LossScaleOptimizer {
     const found = find(inner, "inner_optimizer", [AdamW], runtime.customObjects ?? {});
     const optimizer = "object" in found ? found.object : found.class.fromConfig(found.config, runtime);
     return new LossScaleOptimizer(optimizer as AdamW, options);
+  }
+
+  async save(path: string, options?: SaveOptions): Promise<SaveReport> {
+    return saveOptimizer(this.#state("save"), path, options);
+  }
+
+  async load(path: string, options?: LoadOptions): Promise<LoadReport> {
+    return loadOptimizer(this.#state("load"), path, options);
+  }
+
+  #state(to: "save" | "load"): OptimizerState {
+    return { ...this.#inner[stateOf](to), config: () => serialize(this) };
   }
 
   synchronize(): void {

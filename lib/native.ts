@@ -62,8 +62,9 @@ export interface NativeOptimizer {
   setUpdates(from: Float64Array): void;
   /** Sums of squares of the newest step's unscaled gradients. */
   rowSums(to: Float64Array): Float64Array;
-  readSlot(index: number, slot: number, to: Float32Array): Float32Array;
-  writeSlot(index: number, slot: number, from: Float32Array): void;
+  /** The whole slot, or with `offset` the elements from there on that the array covers. */
+  readSlot(index: number, slot: number, to: Float32Array, offset?: number): Float32Array;
+  writeSlot(index: number, slot: number, from: Float32Array, offset?: number): void;
   /** Parameters and averages trade places. */
   exchangeEma(): void;
   /** Parameters become their averages. */

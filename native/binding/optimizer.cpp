@@ -87,6 +87,21 @@ SlotIndex OptimizerWrap::slot(size_t row, const Napi::Value& value) const {
   return static_cast<SlotIndex>(index);
 }
 
+/// (parameter, slot, array): the whole slot; (parameter, slot, array, offset): the elements from `offset` on that the
+/// array covers.
+OptimizerWrap::SlotRange OptimizerWrap::slot_range(Info info) const {
+  const size_t index = row(info[0]);
+  const SlotIndex which = slot(index, info[1]);
+  const int64_t count = optimizer().plan().rows[index].count;
+  if (info[3].IsUndefined()) return {index, which, 0, count, elements<float>(info[2], count)};
+  const auto part = view<float>(info[2]);
+  const int64_t offset = info[3].As<Napi::Number>().Int64Value();
+  if (offset < 0 || offset > count || part.length > static_cast<size_t>(count - offset)) {
+    throw Error("LENGTH_MISMATCH", "The range lies outside the slot");
+  }
+  return {index, which, offset, static_cast<int64_t>(part.length), part.data};
+}
+
 /// An array binds this step's gradients, one entry per parameter; undefined leaves those that are bound.
 void OptimizerWrap::bind_gradients(const Napi::Value& gradients) {
   if (gradients.IsUndefined()) return;
@@ -186,16 +201,16 @@ Napi::Value OptimizerWrap::row_sums(Info info) {
 
 Napi::Value OptimizerWrap::read_slot(Info info) {
   guard(info.Env(), [&] {
-    const size_t index = row(info[0]);
-    optimizer().read_slot(index, slot(index, info[1]), elements<float>(info[2], optimizer().plan().rows[index].count));
+    const SlotRange range = slot_range(info);
+    optimizer().read_slot(range.index, range.slot, range.offset, range.count, range.memory);
   });
   return info[2];
 }
 
 Napi::Value OptimizerWrap::write_slot(Info info) {
   guard(info.Env(), [&] {
-    const size_t index = row(info[0]);
-    optimizer().write_slot(index, slot(index, info[1]), elements<float>(info[2], optimizer().plan().rows[index].count));
+    const SlotRange range = slot_range(info);
+    optimizer().write_slot(range.index, range.slot, range.offset, range.count, range.memory);
   });
   return info.Env().Undefined();
 }

@@ -39,6 +39,15 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Optimizer& optimizer() const;
   size_t row(const Napi::Value& value) const;
   SlotIndex slot(size_t row, const Napi::Value& value) const;
+  /// Elements of a slot, and the array they come from or go to.
+  struct SlotRange {
+    size_t index;
+    SlotIndex slot;
+    int64_t offset;
+    int64_t count;
+    float* memory;
+  };
+  SlotRange slot_range(Info info) const;
   void bind_gradients(const Napi::Value& gradients);
 
   std::unique_ptr<Optimizer> optimizer_;

@@ -1,5 +1,7 @@
 #include "optimizer.h"
 
+#include <cstddef>
+
 #include "kernels/devices.h"
 #include "kernels/error.h"
 #include "rule/control.h"
@@ -32,17 +34,18 @@ float* Optimizer::slot(size_t index, SlotIndex slot) const {
   return static_cast<float*>(memory_.plan().rows[index].slots[slot]);
 }
 
-size_t Optimizer::slot_bytes(size_t index) const {
-  const Plan& plan = memory_.plan();
-  return static_cast<size_t>(plan.rows[index].count) * kLayoutTable.rows[plan.layout].state_bytes;
+size_t Optimizer::state_element_bytes() const { return kLayoutTable.rows[memory_.plan().layout].state_bytes; }
+
+void* Optimizer::slot_at(size_t index, SlotIndex which, int64_t offset) const {
+  return reinterpret_cast<std::byte*>(slot(index, which)) + static_cast<size_t>(offset) * state_element_bytes();
 }
 
-void Optimizer::read_slot(size_t index, SlotIndex which, float* to) const {
-  device_->copy(to, slot(index, which), slot_bytes(index));
+void Optimizer::read_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, float* to) const {
+  device_->copy(to, slot_at(index, which, offset), static_cast<size_t>(count) * state_element_bytes());
 }
 
-void Optimizer::write_slot(size_t index, SlotIndex which, const float* from) {
-  device_->copy(slot(index, which), from, slot_bytes(index));
+void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, const float* from) {
+  device_->copy(slot_at(index, which, offset), from, static_cast<size_t>(count) * state_element_bytes());
 }
 
 void Optimizer::exchange_ema() {
@@ -55,7 +58,8 @@ void Optimizer::exchange_ema() {
 void Optimizer::apply_ema() {
   const Plan& plan = memory_.plan();
   for (int64_t i = 0; i < plan.row_count; ++i) {
-    device_->copy(plan.rows[i].param, slot(i, kEmaSlot), slot_bytes(i));
+    device_->copy(plan.rows[i].param, slot(i, kEmaSlot),
+                  static_cast<size_t>(plan.rows[i].count) * state_element_bytes());
   }
 }
 

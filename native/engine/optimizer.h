@@ -43,15 +43,16 @@ class Optimizer {
   /// Null where the layout has no such slot.
   float* slot(size_t index, SlotIndex slot) const;
 
-  /// Copies a slot out of or into the optimizer; the caller checked that it exists.
-  void read_slot(size_t index, SlotIndex slot, float* to) const;
-  void write_slot(size_t index, SlotIndex slot, const float* from);
+  /// Copies `count` elements of a slot from element `offset` on; the caller checked that they exist.
+  void read_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, float* to) const;
+  void write_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, const float* from);
   /// Parameters ↔ averages, and parameters ← averages.
   void exchange_ema();
   void apply_ema();
 
  private:
-  size_t slot_bytes(size_t index) const;
+  size_t state_element_bytes() const;
+  void* slot_at(size_t index, SlotIndex slot, int64_t offset) const;
 
   const Device* device_;
   Launch launch_;

@@ -1,0 +1,38 @@
+/** Errors of checkpoint files: which file, and where in it. */
+
+import { AdamWError } from "../errors.js";
+
+/** A place in a file: a byte offset, a key of its header, or the name of a tensor. */
+export interface Place {
+  readonly offset?: number;
+  readonly key?: string;
+}
+
+/** A file that is damaged, incomplete, or not what it is taken for. */
+export class CheckpointError extends AdamWError {
+  readonly path: string;
+  /** The byte of the file where the damage shows, when it has one place. */
+  readonly offset: number | undefined;
+  /** The key or tensor it is about. */
+  readonly key: string | undefined;
+
+  constructor(path: string, problem: string, { offset, key }: Place = {}, options?: ErrorOptions) {
+    const at = offset === undefined ? "" : ` at byte ${offset}`;
+    const of = key === undefined ? "" : ` ${JSON.stringify(key.length > 200 ? `${key.slice(0, 200)}…` : key)}`;
+    super("CHECKPOINT", `${path}${at}${of}: ${problem}`, options);
+    this.path = path;
+    this.offset = offset;
+    this.key = key;
+  }
+}
+
+/** What the operating system said about a file, as an error of this package; any other error stays what it is. */
+export function fileError(path: string, error: unknown): unknown {
+  if (!(error instanceof Error && "syscall" in error)) return error;
+  return new AdamWError("FILE", `${path}: ${error.message}`, { cause: error });
+}
+
+/** @throws ABORTED once the signal was given */
+export function checkSignal(signal: AbortSignal | undefined, what: string): void {
+  if (signal?.aborted) throw new AdamWError("ABORTED", `${what} was stopped`, { cause: signal.reason });
+}

@@ -1,0 +1,132 @@
+/** What of a checkpoint goes where in an optimizer, decided and checked before anything is changed. */
+
+import type { SlotName } from "../engine.js";
+import { AdamWError, describe } from "../errors.js";
+import type { Parameter } from "../parameters.js";
+import type { Checkpoint, Tensor } from "./checkpoint.js";
+import { configDifferences } from "./config-differences.js";
+import { dtypeOf } from "./dtypes.js";
+import { type Role, splitTensorName, stepName, tensorName, valueName } from "./names.js";
+import { type OptimizerState, stateSlots } from "./optimizer-state.js";
+
+/** How names in a file become names of parameters: by a table (others stay) or a function. */
+export type Rename = Readonly<Record<string, string>> | ((name: string) => string);
+
+export interface PlanOptions {
+  readonly mode: "strict" | "partial";
+  readonly config: "match" | "keep";
+  readonly convert: boolean;
+  readonly rename?: Rename | undefined;
+  /** Undefined: if the file has them. */
+  readonly parameters?: boolean | undefined;
+}
+
+/** One tensor and where it goes. */
+export type Transfer =
+  | { readonly tensor: Tensor; readonly parameter: Parameter; readonly slot: SlotName }
+  | { readonly tensor: Tensor; readonly parameter: Parameter; readonly slot: typeof valueName }
+  | { readonly tensor: Tensor; readonly parameter: Parameter; readonly slot: typeof stepName };
+
+export interface NotLoaded {
+  /** The tensor, under the name its parameter has in the optimizer. */
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface LoadPlan {
+  readonly transfers: readonly Transfer[];
+  readonly notLoaded: readonly NotLoaded[];
+}
+
+/** @throws CHECKPOINT listing everything that does not fit, unless the mode is "partial" */
+export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options: PlanOptions): LoadPlan {
+  const differences = options.config === "match" ? configDifferences(state, checkpoint) : [];
+  if (differences.length > 0) {
+    const rest = 'give the optimizer the same options, or load with config: "keep" to go on with its own';
+    throw new AdamWError(
+      "CHECKPOINT",
+      `${checkpoint.path}: other options than the optimizer's: ${list(differences)}; ${rest}`,
+    );
+  }
+  const stored = renamed(checkpoint, options.rename);
+  const transfers: Transfer[] = [];
+  const notLoaded: NotLoaded[] = [];
+  const places = placesOf(state, stored, options.parameters);
+  for (const { name, parameter, role } of places) {
+    const tensor = stored.get(name);
+    stored.delete(name);
+    const reason = tensor ? mismatch(tensor, parameter, role, options.convert) : "the file has no such tensor";
+    if (reason === undefined) transfers.push({ tensor, parameter, slot: role } as Transfer);
+    else notLoaded.push({ name, reason });
+  }
+  for (const [name, { reason }] of unusedReasons(stored, options)) notLoaded.push({ name, reason });
+  if (notLoaded.length > 0 && options.mode === "strict") {
+    const problems = notLoaded.map(({ name, reason }) => `${name} (${reason})`);
+    const rest = 'nothing was changed; rename: … maps names, mode: "partial" loads what fits';
+    throw new AdamWError("CHECKPOINT", `${checkpoint.path} does not fit the optimizer: ${list(problems)}; ${rest}`);
+  }
+  return { transfers, notLoaded };
+}
+
+interface Place {
+  readonly name: string;
+  readonly parameter: Parameter;
+  readonly role: Role;
+}
+
+/** Everything the optimizer wants from a file that holds `stored`. */
+function placesOf(state: OptimizerState, stored: ReadonlyMap<string, Tensor>, values: boolean | undefined): Place[] {
+  const { engine } = state;
+  const slots = stateSlots(state).map(({ name, parameter, slot }) => ({ name, parameter, role: slot }));
+  const place = (role: Role) => (parameter: Parameter) => ({ name: tensorName(parameter.name, role), parameter, role });
+  const steps = engine.trained.map(place(stepName));
+  const wantsValues = values ?? [...stored.keys()].some((name) => splitTensorName(name)?.role === valueName);
+  return [...steps, ...slots, ...(wantsValues ? engine.parameters.map(place(valueName)) : [])];
+}
+
+/** The file's tensors by the names that `rename` gives their parameters. */
+function renamed(checkpoint: Checkpoint, rename: Rename = {}): Map<string, Tensor> {
+  const newName =
+    typeof rename === "function" ? rename : (name: string) => (Object.hasOwn(rename, name) ? rename[name] : name);
+  const stored = new Map<string, Tensor>();
+  for (const tensor of checkpoint.tensors.values()) {
+    const parts = splitTensorName(tensor.name);
+    const parameter = parts && newName(parts.parameter);
+    const name = parts ? tensorName(String(parameter), parts.role) : tensor.name;
+    if (parts && typeof parameter !== "string") {
+      throw new AdamWError(
+        "INVALID_ARGUMENT",
+        `Expected a name from rename for ${parts.parameter} but received ${describe(parameter)}`,
+      );
+    }
+    if (stored.has(name)) {
+      throw new AdamWError("INVALID_ARGUMENT", `Expected rename to give different names, but two become ${name}`);
+    }
+    stored.set(name, tensor);
+  }
+  return stored;
+}
+
+function unusedReasons(unused: ReadonlyMap<string, Tensor>, options: PlanOptions): [string, { reason: string }][] {
+  return [...unused.keys()]
+    .filter((name) => options.parameters !== false || splitTensorName(name)?.role !== valueName)
+    .map((name) => [name, { reason: "the optimizer has no such tensor" }]);
+}
+
+function mismatch(tensor: Tensor, parameter: Parameter, role: Role, convert: boolean): string | undefined {
+  const shape = role === stepName ? [] : parameter.shape;
+  if (tensor.shape.join() !== shape.join()) {
+    return `shape [${tensor.shape.join(", ")}] where [${shape.join(", ")}] is expected`;
+  }
+  // Counts are integers whatever type they are stored in; that is checked when they are read.
+  if (role === stepName || tensor.dtype === "F32") return undefined;
+  if (!dtypeOf(tensor.dtype)?.get) return `type ${tensor.dtype}, which cannot become F32`;
+  return convert ? undefined : `type ${tensor.dtype} where F32 is expected; convert: true converts`;
+}
+
+const mostListed = 8;
+
+function list(entries: readonly string[]): string {
+  const more = entries.length > mostListed ? ` and ${entries.length - mostListed} more` : "";
+  return entries.slice(0, mostListed).join(", ") + more;
+}

@@ -1,0 +1,185 @@
+/** Checkpoints of a training that runs for days: when to save, which to keep, where to go on. */
+
+import { mkdirSync } from "node:fs";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Fields, resolveFields } from "../fields.js";
+import { integerFrom, isRecord, type Kind, positive, text } from "../validate.js";
+import { AtomicFile } from "./atomic-file.js";
+import { CheckpointError, fileError } from "./errors.js";
+import type { LoadOptions, LoadReport } from "./load.js";
+import type { SaveOptions, SaveReport } from "./save.js";
+
+/** What the manager needs of an AdamW or a LossScaleOptimizer. */
+export interface Saveable {
+  readonly iterations: number;
+  save(path: string, options?: SaveOptions): Promise<SaveReport>;
+  load(path: string, options?: LoadOptions): Promise<LoadReport>;
+}
+
+export interface CheckpointManagerOptions {
+  /** Where the checkpoints are; made when it is missing. */
+  folder: string;
+  /** Save once so many iterations have passed since the last save. */
+  everySteps?: number | undefined;
+  /** Save once so many minutes have passed since the last save. */
+  everyMinutes?: number | undefined;
+  /** How many checkpoints to keep. @default 3 */
+  keep?: number;
+  /** Options of every save. @default {} */
+  save?: SaveOptions;
+}
+
+export interface ResumeReport extends LoadReport {
+  /** Newer checkpoints that are damaged, and why. */
+  readonly damaged: readonly CheckpointError[];
+}
+
+const anyRecord: Kind<SaveOptions> = { expected: "an object", accepts: isRecord };
+
+const fields: Fields<CheckpointManagerOptions> = {
+  folder: { key: "folder", kind: text },
+  everySteps: { key: "every_steps", kind: integerFrom(1), default: undefined },
+  everyMinutes: { key: "every_minutes", kind: positive, default: undefined },
+  keep: { key: "keep", kind: integerFrom(1), default: 3 },
+  save: { key: "save", kind: anyRecord, default: {} },
+};
+
+type ResolvedManagerOptions = CheckpointManagerOptions & Required<Pick<CheckpointManagerOptions, "keep" | "save">>;
+
+const pattern = /^checkpoint-(\d{12})(?:\.safetensors)?$/;
+const pointer = "latest";
+
+/**
+ * Saves an optimizer now and then, and finds the newest checkpoint that is whole.
+ *
+ * @example
+ * const manager = new CheckpointManager(optimizer, { folder: "checkpoints", everyMinutes: 10 });
+ * await manager.resume();
+ * for (const batch of batches) {
+ *   await optimizer.applyAsync(gradients(batch));
+ *   manager.afterStep(); // saves in the background when it is time
+ * }
+ * await manager.finish();
+ */
+export class CheckpointManager {
+  readonly #optimizer: Saveable;
+  readonly #options: ResolvedManagerOptions;
+  #saving: Promise<SaveReport> | null = null;
+  #failure: unknown;
+  #lastIteration: number;
+  #lastTime = performance.now();
+
+  /** @throws INVALID_ARGUMENT */
+  constructor(optimizer: Saveable, options: CheckpointManagerOptions) {
+    this.#optimizer = optimizer;
+    this.#options = resolveFields(fields, options, "the options of CheckpointManager") as ResolvedManagerOptions;
+    this.#lastIteration = optimizer.iterations;
+  }
+
+  /**
+   * Begins a save if one is due and none is being written, and returns at once. A failure is thrown by the next call of
+   * any method.
+   */
+  afterStep(): void {
+    this.#rethrow();
+    if (this.#saving !== null || !this.#isDue()) return;
+    this.#begin().catch((error: unknown) => {
+      this.#failure = error;
+    });
+  }
+
+  #isDue(): boolean {
+    const { everySteps = Number.POSITIVE_INFINITY, everyMinutes = Number.POSITIVE_INFINITY } = this.#options;
+    const minutes = (performance.now() - this.#lastTime) / 60_000;
+    return this.#optimizer.iterations - this.#lastIteration >= everySteps || minutes >= everyMinutes;
+  }
+
+  /** Saves now. @throws what `save` throws */
+  async save(): Promise<SaveReport> {
+    this.#rethrow();
+    while (this.#saving !== null) await this.#saving.catch(() => undefined);
+    return this.#begin();
+  }
+
+  async #begin(): Promise<SaveReport> {
+    this.#lastIteration = this.#optimizer.iterations;
+    this.#lastTime = performance.now();
+    this.#saving = this.#write(this.#lastIteration);
+    try {
+      return await this.#saving;
+    } finally {
+      this.#saving = null;
+    }
+  }
+
+  /** Waits for the save that is being written. @throws what it throws */
+  async finish(): Promise<void> {
+    while (this.#saving !== null) await this.#saving.catch(() => undefined);
+    this.#rethrow();
+  }
+
+  async #write(iteration: number): Promise<SaveReport> {
+    const { folder, save, keep } = this.#options;
+    const extension = save.shardBytes === undefined ? ".safetensors" : "";
+    const name = `checkpoint-${String(iteration).padStart(12, "0")}${extension}`;
+    // The state is copied before anything is awaited: steps may go on as soon as this returns.
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (error) {
+      throw fileError(folder, error);
+    }
+    const report = await this.#optimizer.save(join(folder, name), save);
+    await AtomicFile.write(join(folder, pointer), (file) => file.write(Buffer.from(`${name}\n`), 0));
+    const older = (await this.checkpoints()).filter((other) => other < name);
+    for (const old of older.slice(keep - 1)) await rm(join(folder, old), { recursive: true, force: true });
+    return report;
+  }
+
+  /** The checkpoints in the folder, newest first. @throws FILE */
+  async checkpoints(): Promise<string[]> {
+    const { folder } = this.#options;
+    const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return [];
+      throw fileError(folder, error);
+    });
+    return names
+      .filter((name) => pattern.test(name))
+      .sort()
+      .reverse();
+  }
+
+  /**
+   * Loads the newest checkpoint that is whole; null when there is none.
+   *
+   * @throws what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged
+   */
+  async resume(options: LoadOptions = {}): Promise<ResumeReport | null> {
+    const { folder } = this.#options;
+    const names = await this.checkpoints();
+    const latest = await readFile(join(folder, pointer), "utf8").then(
+      (line) => line.trim(),
+      () => "",
+    );
+    const ordered = names.includes(latest) ? [latest, ...names.filter((name) => name !== latest)] : names;
+    const damaged: CheckpointError[] = [];
+    for (const name of ordered) {
+      try {
+        const report = await this.#optimizer.load(join(folder, name), options);
+        this.#lastIteration = this.#optimizer.iterations;
+        return { ...report, damaged };
+      } catch (error) {
+        if (!(error instanceof CheckpointError)) throw error;
+        damaged.push(error);
+      }
+    }
+    if (damaged[0]) throw damaged[0];
+    return null;
+  }
+
+  #rethrow(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+}

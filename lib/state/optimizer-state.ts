@@ -1,0 +1,114 @@
+/** What saving and loading see of an optimizer. */
+
+import type { Engine, SlotName } from "../engine.js";
+import { AdamWError } from "../errors.js";
+import type { SerializedObject } from "../keras-object.js";
+import type { ResolvedOptions } from "../options.js";
+import type { Parameter } from "../parameters.js";
+import { parameterSlots } from "../variables.js";
+import type { StoredParameter, Tensor } from "./checkpoint.js";
+import { dtypeOf, elementCount } from "./dtypes.js";
+import { stepName, tensorName, valueName } from "./names.js";
+
+/** An optimizer between steps. */
+export interface OptimizerState {
+  readonly engine: Engine;
+  readonly options: ResolvedOptions;
+  /** The whole optimizer in Keras' JSON, a loss scaler around it included. @throws NOT_SERIALIZABLE */
+  config(): SerializedObject;
+  /** Whether the loss scale is state, not configuration. */
+  readonly dynamicLossScale: boolean;
+  /** The learning rate when it is a number; null for schedules and functions. */
+  learningRate(): number | null;
+  setLearningRate(rate: number): void;
+  /**
+   * Keeps everything else out, with the reason, until the returned function is called: it can say that the state is
+   * incomplete now, after which only loading is allowed, or whole again.
+   */
+  hold(reason: string): (left?: "whole" | "incomplete") => void;
+}
+
+/** A slot of a parameter, under its name in files. */
+export interface StateSlot {
+  readonly name: string;
+  readonly parameter: Parameter;
+  readonly slot: SlotName;
+}
+
+export function stateSlots({ engine, options }: OptimizerState): StateSlot[] {
+  return parameterSlots(options, engine.trained).map(({ parameter, slot }) => ({
+    name: tensorName(parameter.name, slot),
+    parameter,
+    slot,
+  }));
+}
+
+export function storedParameters({ engine }: OptimizerState): StoredParameter[] {
+  const trained = new Set(engine.trained);
+  return engine.parameters.map((parameter) => ({
+    name: parameter.name,
+    shape: parameter.shape,
+    frozen: !trained.has(parameter),
+  }));
+}
+
+/** The bytes an array covers. */
+export function bytesOf(array: Float32Array | BigInt64Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/** A tensor that is in memory. */
+export function memoryTensor(name: string, dtype: string, shape: readonly number[], memory: Uint8Array): Tensor {
+  const byteLength = elementCount(shape) * (dtypeOf(dtype)?.bytes ?? 0);
+  const read = (start: number, into: Uint8Array) => into.set(memory.subarray(start, start + into.length));
+  return { name, dtype, shape, byteLength, memory, read };
+}
+
+/** The counts of updates, one scalar tensor for each trained parameter. */
+export function stepTensors({ engine }: OptimizerState): Tensor[] {
+  const { updates } = engine;
+  return engine.trained.map(({ name }, row) =>
+    memoryTensor(tensorName(name, stepName), "I64", [], bytesOf(BigInt64Array.of(BigInt(updates[row] as number)))),
+  );
+}
+
+/** The parameters' own values, where they are; a copy of them, if `copy` is given. */
+export function valueTensors(
+  { engine }: OptimizerState,
+  copy: (name: string, value: Float32Array) => Float32Array = (_, value) => value,
+): Tensor[] {
+  return engine.parameters.map((parameter) => {
+    const name = tensorName(parameter.name, valueName);
+    return memoryTensor(name, "F32", parameter.shape, bytesOf(copy(name, parameter.value)));
+  });
+}
+
+/** A slot where it is: read from the device piece by piece. */
+export function liveTensor({ engine }: OptimizerState, { name, parameter, slot }: StateSlot): Tensor {
+  return {
+    name,
+    dtype: "F32",
+    shape: parameter.shape,
+    byteLength: parameter.length * Float32Array.BYTES_PER_ELEMENT,
+    read(start, into) {
+      const elements = into.byteOffset % 4 === 0 ? floatsOf(into) : new Float32Array(into.byteLength / 4);
+      engine.readSlot(parameter, slot, elements, start / 4);
+      if (elements.buffer !== into.buffer) into.set(bytesOf(elements));
+    },
+  };
+}
+
+/** Bytes as the float32 they hold; they must be aligned. */
+export function floatsOf(bytes: Uint8Array): Float32Array {
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
+}
+
+/** The configuration, or null where a function or class in it has no name; a save must not fail for that. */
+export function configOf(state: OptimizerState): SerializedObject | null {
+  try {
+    return state.config();
+  } catch (error) {
+    if (error instanceof AdamWError && error.code === "NOT_SERIALIZABLE") return null;
+    throw error;
+  }
+}

@@ -1,0 +1,188 @@
+/** Our own checkpoints: one safetensors file, or a folder of them with an index as Hugging Face's libraries keep it. */
+
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { isRecord } from "../validate.js";
+import { AtomicFile } from "./atomic-file.js";
+import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
+import { CheckpointError, fileError } from "./errors.js";
+import { formatMetadata, isOwn, type OwnMetadata, ownFormat, parseMetadata } from "./metadata.js";
+import { openSafetensors, type SafetensorsFile } from "./safetensors-reader.js";
+import { type WriteOptions, writeSafetensors } from "./safetensors-writer.js";
+import { JsonError, parseStrictJson } from "./strict-json.js";
+
+export const indexName = "optimizer.safetensors.index.json";
+const shardName = /^optimizer-[0-9a-f]{16}-\d{5}-of-\d{5}\.safetensors$/;
+const largestIndex = 2 ** 28;
+
+export interface OwnWriteOptions extends WriteOptions {
+  /** Write a folder of files of about this many bytes each. */
+  shardBytes?: number | undefined;
+}
+
+/** Bytes written in all. @throws FILE, ABORTED; what was at `path` is whole then */
+export async function writeOwn(path: string, checkpoint: Checkpoint, options: OwnWriteOptions): Promise<number> {
+  const tensors = [...checkpoint.tensors.values()];
+  const { shardBytes, ...transfer } = options;
+  if (shardBytes !== undefined) return writeShards(path, checkpoint, tensors, shardBytes, transfer);
+  const id = randomBytes(8).toString("hex");
+  const written = await writeSafetensors(
+    path,
+    tensors,
+    (checksums) => formatMetadata(id, checkpoint, tensors, checksums),
+    transfer,
+  );
+  return written.bytes;
+}
+
+/** Tensors in order, each group at most `shardBytes` unless one tensor alone is larger. */
+function split(tensors: readonly Tensor[], shardBytes: number): Tensor[][] {
+  const groups: Tensor[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const tensor of tensors) {
+    if (bytes + tensor.byteLength > shardBytes) {
+      groups.push([]);
+      bytes = 0;
+    }
+    groups.at(-1)?.push(tensor);
+    bytes += tensor.byteLength;
+  }
+  return groups;
+}
+
+/**
+ * New files beside the old ones, then the index in one rename: before it the folder is the old checkpoint, after it
+ * the new one.
+ */
+async function writeShards(
+  folder: string,
+  checkpoint: Checkpoint,
+  tensors: readonly Tensor[],
+  shardBytes: number,
+  { progress, signal }: TransferOptions,
+): Promise<number> {
+  const id = randomBytes(8).toString("hex");
+  const groups = split(tensors, shardBytes);
+  const total = tensors.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const number = (n: number) => String(n).padStart(5, "0");
+  const names = groups.map((_, i) => `optimizer-${id}-${number(i + 1)}-of-${number(groups.length)}.safetensors`);
+  const weightMap: [string, string][] = [];
+  const checksums: Record<string, string> = {};
+  let bytes = 0;
+  let done = 0;
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const [i, group] of groups.entries()) {
+      const before = done;
+      const written = await writeSafetensors(
+        join(folder, names[i] as string),
+        group,
+        (sums) => formatMetadata(id, checkpoint, group, sums),
+        { signal, progress: progress && ((part) => progress({ done: before + part.done, total })) },
+      );
+      bytes += written.bytes;
+      done += group.reduce((sum, { byteLength }) => sum + byteLength, 0);
+      Object.assign(checksums, written.checksums);
+      weightMap.push(...group.map(({ name }): [string, string] => [name, names[i] as string]));
+    }
+    const metadata = { total_size: total, ...formatMetadata(id, checkpoint, tensors, checksums) };
+    const index = Buffer.from(JSON.stringify({ metadata, weight_map: Object.fromEntries(weightMap) }, null, 2));
+    await AtomicFile.write(join(folder, indexName), (file) => file.write(index, 0));
+    bytes += index.length;
+  } catch (error) {
+    await removeShards(folder, (name) => names.includes(name));
+    throw fileError(folder, error);
+  }
+  await removeShards(folder, (name) => !names.includes(name));
+  return bytes;
+}
+
+async function removeShards(folder: string, chosen: (name: string) => boolean): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    if (shardName.test(name) && chosen(name)) await rm(join(folder, name), { force: true }).catch(() => undefined);
+  }
+}
+
+/** @throws CHECKPOINT, FILE */
+export async function openOwnFolder(folder: string): Promise<Checkpoint> {
+  const path = join(folder, indexName);
+  const { metadata: strings, weightMap } = await readIndex(path);
+  const files = new Map<string, SafetensorsFile>();
+  const close = async () => {
+    for (const file of files.values()) await file.close();
+  };
+  try {
+    for (const name of new Set(weightMap.values())) {
+      if (!shardName.test(name)) throw new CheckpointError(path, "not the name of a file of ours", { key: name });
+      files.set(name, await openSafetensors(join(folder, name)));
+    }
+    const tensors = [...files].flatMap(([name, file]) => file.tensors.map((tensor) => ({ name, tensor })));
+    for (const { name, tensor } of tensors) {
+      if (weightMap.get(tensor.name) === name) continue;
+      throw new CheckpointError(path, `the index does not say that it is in ${name}`, { key: tensor.name });
+    }
+    if (tensors.length !== weightMap.size) throw new CheckpointError(path, "a tensor of the index is in no file");
+    const metadata = parseMetadata(
+      path,
+      strings,
+      tensors.map(({ tensor }) => tensor),
+    );
+    for (const [name, file] of files) {
+      if (file.metadata.id === metadata.id) continue;
+      throw new CheckpointError(join(folder, name), "saved at another time than the index", { key: "id" });
+    }
+    return describe(
+      folder,
+      metadata,
+      tensors.map(({ tensor }) => tensor),
+      close,
+    );
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function readIndex(path: string) {
+  try {
+    const { size } = await stat(path);
+    if (size > largestIndex) throw new CheckpointError(path, `an index of ${size} bytes`, { offset: 0 });
+    const index = parseStrictJson(new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path)));
+    if (isRecord(index) && isRecord(index.metadata) && isRecord(index.weight_map)) {
+      const { total_size: _, ...metadata } = index.metadata;
+      const isText = (value: unknown) => typeof value === "string";
+      if (Object.values(metadata).every(isText) && Object.values(index.weight_map).every(isText)) {
+        const weightMap = new Map(Object.entries(index.weight_map as Record<string, string>));
+        return { metadata: metadata as Record<string, string>, weightMap };
+      }
+    }
+  } catch (error) {
+    if (error instanceof JsonError) throw new CheckpointError(path, error.message, { offset: error.offset });
+    if (error instanceof TypeError) throw new CheckpointError(path, "the index is not UTF-8");
+    throw fileError(path, error);
+  }
+  throw new CheckpointError(path, "expected { metadata, weight_map } of strings");
+}
+
+/** The checkpoint in a file of ours. @throws CHECKPOINT */
+export function readOwn(file: SafetensorsFile): Checkpoint {
+  if (!isOwn(file.metadata)) throw new CheckpointError(file.path, "not written by fused-adamw", { key: "format" });
+  const metadata = parseMetadata(file.path, file.metadata, file.tensors);
+  return describe(file.path, metadata, file.tensors, () => file.close());
+}
+
+function describe(
+  path: string,
+  { checksums, id: _, ...description }: OwnMetadata,
+  tensors: readonly Tensor[],
+  close: () => Promise<void>,
+): Checkpoint {
+  const checked = tensors.map((tensor): [string, Tensor] => {
+    const checksum = checksums.get(tensor.name);
+    if (checksum === undefined) throw new CheckpointError(path, "it has no checksum", { key: tensor.name });
+    return [tensor.name, { ...tensor, checksum }];
+  });
+  return { path, format: ownFormat, ...description, tensors: new Map(checked), close };
+}

@@ -1,0 +1,136 @@
+/** Saving an optimizer. */
+
+import { invalid } from "../errors.js";
+import { type Fields, resolveFields } from "../fields.js";
+import { boolean, integerFrom, isRecord, type Kind, oneOf } from "../validate.js";
+import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
+import { checkSignal } from "./errors.js";
+import { ownFormat } from "./metadata.js";
+import {
+  configOf,
+  liveTensor,
+  type OptimizerState,
+  stateSlots,
+  stepTensors,
+  storedParameters,
+  valueTensors,
+} from "./optimizer-state.js";
+import { writeOwn } from "./own-format.js";
+import { rotate } from "./rotation.js";
+import { snapshotOf } from "./snapshot.js";
+import { callbackKind, parsePath, signalKind } from "./transfer-options.js";
+
+export interface SaveOptions extends TransferOptions {
+  /** Save the parameters too, frozen ones included. @default false */
+  parameters?: boolean;
+  /**
+   * "copy": from one copy of the state, which is kept for the next save, so that steps go on. "stream": from the state
+   * itself with 32 MiB of memory; steps throw BUSY until the promise settles. @default "copy"
+   */
+  snapshot?: "copy" | "stream";
+  /** Write a folder of files of at most about this many bytes with an index, instead of one file. */
+  shardBytes?: number | undefined;
+  /** Keep so many files in all: what was at the path before becomes `<path>.1`, that `<path>.2` … @default 1 */
+  keep?: number;
+  /** Anything to find again in the report of `load`: an epoch, a seed, a position in the data. @default {} */
+  metadata?: Readonly<Record<string, string>>;
+}
+
+export interface SaveReport {
+  readonly path: string;
+  /** Bytes written. */
+  readonly bytes: number;
+  readonly tensors: number;
+  /** Milliseconds in which no step could run. */
+  readonly stallMs: number;
+  /** Milliseconds until the file was safe on its disk. */
+  readonly totalMs: number;
+}
+
+const stringRecord: Kind<Readonly<Record<string, string>>> = {
+  expected: "an object of strings",
+  accepts: (value) => isRecord(value) && Object.values(value).every((entry) => typeof entry === "string"),
+  copy: (value) => Object.freeze({ ...value }),
+};
+
+const saveFields: Fields<SaveOptions> = {
+  parameters: { key: "parameters", kind: boolean, default: false },
+  snapshot: { key: "snapshot", kind: oneOf("copy", "stream"), default: "copy" },
+  shardBytes: { key: "shard_bytes", kind: integerFrom(1), default: undefined },
+  keep: { key: "keep", kind: integerFrom(1), default: 1 },
+  metadata: { key: "metadata", kind: stringRecord, default: {} },
+  progress: { key: "progress", kind: callbackKind, default: undefined },
+  signal: { key: "signal", kind: signalKind, default: undefined },
+};
+
+type ResolvedSaveOptions = SaveOptions & Required<Pick<SaveOptions, "parameters" | "snapshot" | "keep" | "metadata">>;
+
+/** @throws INVALID_ARGUMENT */
+export function resolveSaveOptions(given: SaveOptions): ResolvedSaveOptions {
+  const options = resolveFields(saveFields, given, "the options of save") as ResolvedSaveOptions;
+  if (options.shardBytes !== undefined && options.keep > 1) {
+    throw invalid("keep", "1 together with shardBytes (CheckpointManager keeps several folders)", options.keep);
+  }
+  return options;
+}
+
+/**
+ * Writes the optimizer's state to `path`. Until the last moment what was there stays whole, and then the new file is.
+ *
+ * @throws INVALID_ARGUMENT, FILE, ABORTED, BUSY, NOT_SERIALIZABLE
+ */
+export async function saveOptimizer(state: OptimizerState, path: string, given: SaveOptions = {}): Promise<SaveReport> {
+  const started = performance.now();
+  const options = resolveSaveOptions(given);
+  parsePath(path);
+  checkSignal(options.signal, "Saving");
+  const source = options.snapshot === "copy" ? copied(state, options.parameters) : streamed(state, options.parameters);
+  const copiedAt = performance.now();
+  try {
+    const { shardBytes, progress, signal, keep } = options;
+    const checkpoint = describeOptimizer(state, path, source.tensors, options.metadata);
+    const beforeRename = () => rotate(path, keep);
+    const bytes = await writeOwn(path, checkpoint, { shardBytes, progress, signal, beforeRename });
+    const totalMs = performance.now() - started;
+    const stallMs = options.snapshot === "copy" ? copiedAt - started : totalMs;
+    return { path, bytes, tensors: source.tensors.length, stallMs, totalMs };
+  } finally {
+    source.release();
+  }
+}
+
+interface Source {
+  readonly tensors: readonly Tensor[];
+  release(): void;
+}
+
+function copied(state: OptimizerState, withValues: boolean): Source {
+  const snapshot = snapshotOf(state.engine);
+  return { tensors: snapshot.take(state, withValues), release: () => snapshot.release() };
+}
+
+function streamed(state: OptimizerState, withValues: boolean): Source {
+  const release = state.hold('The state is being saved with snapshot: "stream"');
+  const live = stateSlots(state).map((slot) => liveTensor(state, slot));
+  return { tensors: [...stepTensors(state), ...live, ...(withValues ? valueTensors(state) : [])], release };
+}
+
+/** The optimizer's state as a checkpoint, its numbers in `tensors`. */
+function describeOptimizer(
+  state: OptimizerState,
+  path: string,
+  tensors: readonly Tensor[],
+  metadata: Readonly<Record<string, string>>,
+): Checkpoint {
+  return {
+    path,
+    format: ownFormat,
+    optimizer: configOf(state),
+    learningRate: state.learningRate(),
+    counters: state.engine.counters,
+    parameters: storedParameters(state),
+    tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
+    metadata,
+    close: async () => {},
+  };
+}

@@ -1,0 +1,60 @@
+/** The one copy of the state that a save writes from while steps go on; made at the first save and used again. */
+
+import type { Engine } from "../engine.js";
+import { AdamWError } from "../errors.js";
+import type { Tensor } from "./checkpoint.js";
+import {
+  bytesOf,
+  memoryTensor,
+  type OptimizerState,
+  stateSlots,
+  stepTensors,
+  valueTensors,
+} from "./optimizer-state.js";
+
+const snapshots = new WeakMap<Engine, Snapshot>();
+
+/** The snapshot that belongs to an optimizer. */
+export function snapshotOf(engine: Engine): Snapshot {
+  const known = snapshots.get(engine);
+  if (known) return known;
+  const made = new Snapshot();
+  snapshots.set(engine, made);
+  return made;
+}
+
+export class Snapshot {
+  readonly #arrays = new Map<string, Float32Array>();
+  #inUse = false;
+
+  /** The state as it is now, to be read until `release`. @throws BUSY while an earlier save is still being written */
+  take(state: OptimizerState, withValues: boolean): Tensor[] {
+    if (this.#inUse) throw new AdamWError("BUSY", "An earlier save is still being written: await it first");
+    const { engine } = state;
+    const slots = stateSlots(state).map(({ name, parameter, slot }) => {
+      const copy = engine.readSlot(parameter, slot, this.#array(name, parameter.length));
+      return memoryTensor(name, "F32", parameter.shape, bytesOf(copy));
+    });
+    const values = withValues
+      ? valueTensors(state, (name, value) => {
+          const copy = this.#array(name, value.length);
+          copy.set(value);
+          return copy;
+        })
+      : [];
+    this.#inUse = true;
+    return [...stepTensors(state), ...slots, ...values];
+  }
+
+  release(): void {
+    this.#inUse = false;
+  }
+
+  #array(name: string, length: number): Float32Array {
+    const known = this.#arrays.get(name);
+    if (known) return known;
+    const made = new Float32Array(length);
+    this.#arrays.set(name, made);
+    return made;
+  }
+}

@@ -1,0 +1,91 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { expect } from "chai";
+import { AdamW, CheckpointError, CheckpointManager } from "../../lib/index.js";
+import { rejectsLater } from "./rejects-later.js";
+import { temporaryFolder } from "./temporary.js";
+
+function make() {
+  const optimizer = new AdamW();
+  const value = new Float32Array(50);
+  optimizer.build([{ name: "w", value }]);
+  return { optimizer, step: () => optimizer.apply([value.map((_, i) => i)]) };
+}
+
+describe("CheckpointManager", () => {
+  const file = temporaryFolder();
+  const name = (iteration: number) => `checkpoint-${String(iteration).padStart(12, "0")}.safetensors`;
+
+  it("saves every so many steps, keeps so many, and points at the newest", async () => {
+    const { optimizer, step } = make();
+    const manager = new CheckpointManager(optimizer, { folder: file("steps"), everySteps: 2, keep: 2 });
+    for (let i = 0; i < 9; i += 1) {
+      step();
+      manager.afterStep();
+      await manager.finish();
+    }
+    expect((await readdir(file("steps"))).sort()).to.deep.equal([name(6), name(8), "latest"]);
+    expect(await readFile(file("steps", "latest"), "utf8")).to.equal(`${name(8)}\n`);
+    expect(await manager.checkpoints()).to.deep.equal([name(8), name(6)]);
+  });
+
+  it("resumes from the newest that is whole, and names the damaged", async () => {
+    await writeFile(file("steps", name(8)), (await readFile(file("steps", name(8)))).subarray(0, -1));
+    const { optimizer, step } = make();
+    const manager = new CheckpointManager(optimizer, { folder: file("steps"), keep: 1 });
+    const report = await manager.resume();
+    expect(optimizer.iterations).to.equal(6);
+    expect(report?.damaged.map(({ path }) => path)).to.deep.equal([file("steps", name(8))]);
+    step();
+    await manager.save();
+    expect(await manager.checkpoints(), "the last good one stays, whatever its number").to.include(name(7));
+    const again = make();
+    await new CheckpointManager(again.optimizer, { folder: file("steps") }).resume();
+    expect(again.optimizer.iterations).to.equal(7);
+  });
+
+  it("does not take a checkpoint of another model for a damaged one", async () => {
+    const optimizer = new AdamW();
+    optimizer.build([{ name: "v", value: new Float32Array(50) }]);
+    const manager = new CheckpointManager(optimizer, { folder: file("steps") });
+    const error = await rejectsLater("CHECKPOINT", manager.resume(), "does not fit");
+    expect(error).to.not.be.instanceOf(CheckpointError);
+  });
+
+  it("resumes from nothing without an error", async () => {
+    const manager = new CheckpointManager(make().optimizer, { folder: file("none") });
+    expect(await manager.resume()).to.equal(null);
+  });
+
+  it("fails when every checkpoint is damaged", async () => {
+    const { optimizer } = make();
+    const manager = new CheckpointManager(optimizer, { folder: file("all") });
+    await manager.save();
+    await writeFile(file("all", name(0)), "damaged");
+    await rejectsLater("CHECKPOINT", manager.resume());
+  });
+
+  it("saves after minutes, one save at a time, and folders too", async () => {
+    const { optimizer, step } = make();
+    const options = { folder: file("minutes"), everyMinutes: 1e-9, save: { shardBytes: 100 } };
+    const manager = new CheckpointManager(optimizer, options);
+    for (let i = 0; i < 3; i += 1) {
+      step();
+      manager.afterStep();
+    }
+    await manager.finish();
+    expect(await manager.checkpoints()).to.deep.equal(["checkpoint-000000000001"]);
+  });
+
+  it("throws the failure of a save at the next call", async () => {
+    const { optimizer, step } = make();
+    await writeFile(file("blocked"), "a file");
+    const manager = new CheckpointManager(optimizer, { folder: file("blocked"), everySteps: 1 });
+    step();
+    manager.afterStep();
+    await manager.finish().then(
+      () => expect.fail("no error"),
+      (error) => expect(error.code).to.equal("FILE"),
+    );
+    await manager.finish();
+  });
+});
