@@ -16,6 +16,26 @@ size_t aligned_bytes(int64_t count, const LayoutInfo& layout) {
   return (static_cast<size_t>(count) * layout.state_bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
 }
 
+// A load waits for an older store whose address agrees in the low 12 bits, so streams that walk a page in step must not
+// be a few cache lines ahead of one another. The allocator gives large arrays one place in a page; slot k stands k + 1
+// eighths of a page from the parameter's. On an AMD EPYC (Zen 4) with AVX-512, against slots one line ahead: 1.15 times
+// the speed from memory, 1.25 with averages, 1.4 from the L2 cache. Small parameters are packed instead.
+constexpr size_t kPageBytes = 4096;
+constexpr size_t kApartBytes = 512;
+constexpr int64_t kStaggeredElements = kChunkLength;
+
+size_t reserved_bytes(int64_t count, const LayoutInfo& layout) {
+  return aligned_bytes(count, layout) + (count < kStaggeredElements ? 0 : kPageBytes);
+}
+
+/// The first place from `free` on for this slot of a parameter; fewer than kPageBytes further.
+char* place(char* free, const ParameterSpec& parameter, int slot) {
+  if (parameter.count < kStaggeredElements) return free;
+  const size_t line = reinterpret_cast<uintptr_t>(parameter.param) / kLineBytes * kLineBytes;
+  const size_t wanted = line + kApartBytes * static_cast<size_t>(slot + 1);
+  return free + (wanted - reinterpret_cast<uintptr_t>(free)) % kPageBytes;
+}
+
 bool has_slot(unsigned streams, const Slot& slot) { return slot.stream == 0 || (streams & slot.stream) != 0; }
 
 }  // namespace
@@ -39,7 +59,7 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
     element_count += parameter.count;
     chunk_count += (parameter.count + kChunkLength - 1) / kChunkLength;
     for (const Slot& slot : kSlotTable)
-      all_slots += has_slot(streams, slot) ? aligned_bytes(parameter.count, layout) : 0;
+      all_slots += has_slot(streams, slot) ? reserved_bytes(parameter.count, layout) : 0;
   }
 
   board_ = table(1, sizeof(Board));
@@ -71,8 +91,9 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
     row.chunk_count = chunk - chunks_.as<Chunk>() - row.first_chunk;
     for (int slot = 0; slot < kSlots; ++slot) {
       if (!has_slot(streams, kSlotTable[slot])) continue;
-      row.slots[slot] = free_slot;
-      free_slot += aligned_bytes(parameter.count, layout);
+      char* const placed = place(free_slot, parameter, slot);
+      row.slots[slot] = placed;
+      free_slot = placed + aligned_bytes(parameter.count, layout);
     }
   }
 

@@ -25,8 +25,9 @@ using cpu::Features;
 using cpu::FloatMode;
 using cpu::Kernels;
 
-/// Fewer elements than this are done on the calling thread.
-constexpr int64_t kParallelElements = 1 << 16;
+/// Fewer elements than this are done on the calling thread. On an AMD EPYC (Zen 4, 2 cores), from cache, two threads
+/// take 1.25 times as long as one for 2¹⁶ elements, as long for 2¹⁷ and 0.75 times as long for 2¹⁸.
+constexpr int64_t kParallelElements = 1 << 17;
 /// Claims per thread and pass: enough that a thread that is scheduled away holds back little.
 constexpr int64_t kClaimsPerThread = 32;
 /// Memory of this size and more is asked to be on huge pages.

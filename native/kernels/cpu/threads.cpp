@@ -15,26 +15,64 @@
 #ifdef __linux__
 #include <sched.h>
 #endif
+#if defined(__x86_64__) || defined(_M_X64)
+#include <emmintrin.h>
+#elif defined(_M_ARM64)
+#include <intrin.h>
+#endif
 
 namespace adamw::cpu {
 namespace {
+
+/// Where a thread claims ranges. With the same threads at the same ends in every step, most of what fits into a
+/// processor's cache is claimed by that processor again: on an AMD EPYC (Zen 4, 2 cores) 200 tensors of 1,000 take
+/// 50 µs, where one counter for both threads took 105.
+enum class End : uint64_t { kFront = 1, kBack = uint64_t{1} << 32 };
 
 /// One call of parallel_ranges; lives on the caller's stack.
 struct Job {
   int64_t items;
   int64_t grain;
+  int64_t ranges;
   RangeFunction function;
   void* context;
-  int seats;                      ///< workers that may still join; guarded by the pool's mutex
-  int working = 0;                ///< workers that hold a range; guarded by the pool's mutex
-  std::atomic<int64_t> next = 0;  ///< first item nobody has claimed
-  Job* later = nullptr;           ///< next job in the pool's list
+  int seats;                         ///< workers that may still join; guarded by the pool's mutex
+  std::atomic<int> working = 0;      ///< workers that hold a range; changed under the pool's mutex
+  std::atomic<uint64_t> claims = 0;  ///< claimed from the front, plus 2³² × claimed from the back
+  Job* later = nullptr;              ///< next job in the pool's list
 
-  int64_t claim() { return next.fetch_add(grain, std::memory_order_relaxed); }
-  void run(int64_t begin) {
-    for (; begin < items; begin = claim()) function(context, begin, begin + grain < items ? begin + grain : items);
+  /// The index of a range nobody has claimed, negative when there is none.
+  int64_t claim(End end) {
+    const uint64_t before = claims.fetch_add(static_cast<uint64_t>(end), std::memory_order_relaxed);
+    const auto front = static_cast<int64_t>(before & 0xffffffff);
+    const auto back = static_cast<int64_t>(before >> 32);
+    if (front + back >= ranges) return -1;
+    return end == End::kFront ? front : ranges - 1 - back;
+  }
+  /// Works on `range` and on whatever else is left.
+  void run(int64_t range, End end) {
+    for (; range >= 0; range = claim(end)) {
+      const int64_t begin = range * grain;
+      function(context, begin, begin + grain < items ? begin + grain : items);
+    }
   }
 };
+
+/// How often a caller that has run out of ranges looks whether the last workers are done before it sleeps: a few
+/// microseconds, less than it takes the system to wake it. On an AMD EPYC (Zen 4, 2 cores) a step of 109,000 parameters
+/// takes 36 µs, without looking 50. A worker that was scheduled away costs no more than this.
+constexpr int kSpins = 256;
+
+/// Leaves the processor's resources to others for some cycles.
+void relax() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(_M_ARM64)
+  __yield();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
 
 /// Keeps this library mapped: its workers outlive a JavaScript worker thread that loaded it, and Node unloads the
 /// addons of such a thread when it ends.
@@ -66,9 +104,14 @@ class Pool {
     } else {
       wake_.notify_all();
     }
-    job.run(job.claim());
+    job.run(job.claim(End::kFront), End::kFront);
     std::unique_lock<std::mutex> lock(mutex_);
     remove(job);  // from here on nobody can join
+    if (job.working != 0) {
+      lock.unlock();
+      for (int i = 0; i < kSpins && job.working.load(std::memory_order_relaxed) != 0; ++i) relax();
+      lock.lock();
+    }
     done_.wait(lock, [&job] { return job.working == 0; });
   }
 
@@ -77,7 +120,7 @@ class Pool {
   void hire(int wanted) {
     for (; workers_ < wanted; ++workers_) {
       try {
-        std::thread([this] { work(); }).detach();
+        std::thread([this, end = workers_ % 2 == 0 ? End::kBack : End::kFront] { work(end); }).detach();
       } catch (const std::system_error&) {
         return;
       }
@@ -95,11 +138,11 @@ class Pool {
 
   /// A job with a free seat and an unclaimed range; a worker joins by claiming, so a caller never waits for an idle
   /// one.
-  Job* join(int64_t& begin) {
+  Job* join(int64_t& range, End end) {
     for (Job* job = jobs_; job != nullptr; job = job->later) {
       if (job->seats == 0) continue;
-      begin = job->claim();
-      if (begin >= job->items) continue;
+      range = job->claim(end);
+      if (range < 0) continue;
       --job->seats;
       ++job->working;
       return job;
@@ -107,17 +150,17 @@ class Pool {
     return nullptr;
   }
 
-  void work() {
+  void work(End end) {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
-      int64_t begin = 0;
-      Job* job = join(begin);
+      int64_t range = 0;
+      Job* job = join(range, end);
       if (job == nullptr) {
         wake_.wait(lock);
         continue;
       }
       lock.unlock();
-      job->run(begin);
+      job->run(range, end);
       lock.lock();
       ++job->seats;
       if (--job->working == 0) done_.notify_all();
@@ -177,7 +220,7 @@ void parallel_ranges(int64_t items, int64_t grain, int threads, RangeFunction fu
   const int64_t ranges = (items + grain - 1) / grain;
   const int64_t most = threads < ranges ? threads : ranges;
   if (most <= 1) return function(context, 0, items);
-  Job job{items, grain, function, context, static_cast<int>(most - 1)};
+  Job job{items, grain, ranges, function, context, static_cast<int>(most - 1)};
   pool().run(job);
 }
 
