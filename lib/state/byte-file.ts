@@ -6,7 +6,50 @@ import { CheckpointError, fileError } from "./errors.js";
 /** One call of the system never asks for more: a short read costs little, and Node limits a read to 2 GiB. */
 const largestRead = 2 ** 26;
 
-export class ByteFile {
+/** Bytes read in ranges: a file, or memory that stands for one. */
+export interface ByteSource {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Fills `into` with the bytes from `offset` on. @throws CHECKPOINT when they end before, FILE */
+  read(offset: number, into: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function readBytes(source: ByteSource, offset: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  await source.read(offset, buffer);
+  return buffer;
+}
+
+function endError(path: string, offset: number, missing: number): CheckpointError {
+  return new CheckpointError(path, `the file ends where ${missing} bytes more are expected`, { offset });
+}
+
+/** A file whose content is in memory. */
+export class ByteMemory implements ByteSource {
+  readonly path: string;
+  readonly #bytes: Uint8Array;
+
+  constructor(path: string, bytes: Uint8Array) {
+    this.path = path;
+    this.#bytes = bytes;
+  }
+
+  get size(): number {
+    return this.#bytes.length;
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    const missing = offset + into.length - this.#bytes.length;
+    if (missing > 0) throw endError(this.path, this.#bytes.length, missing);
+    into.set(this.#bytes.subarray(offset, offset + into.length));
+  }
+
+  async close(): Promise<void> {}
+}
+
+export class ByteFile implements ByteSource {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
@@ -29,7 +72,6 @@ export class ByteFile {
     }
   }
 
-  /** Fills `into` with the bytes from `offset` on. @throws CHECKPOINT when the file ends before, FILE */
   async read(offset: number, into: Uint8Array): Promise<void> {
     let done = 0;
     while (done < into.length) {
@@ -37,18 +79,9 @@ export class ByteFile {
       const { bytesRead } = await this.#handle.read(into, done, wanted, offset + done).catch((error: unknown) => {
         throw fileError(this.path, error);
       });
-      if (bytesRead === 0) {
-        const problem = `the file ends where ${into.length - done} bytes more are expected`;
-        throw new CheckpointError(this.path, problem, { offset: offset + done });
-      }
+      if (bytesRead === 0) throw endError(this.path, offset + done, into.length - done);
       done += bytesRead;
     }
-  }
-
-  async bytes(offset: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.alloc(length);
-    await this.read(offset, buffer);
-    return buffer;
   }
 
   async close(): Promise<void> {

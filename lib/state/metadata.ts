@@ -52,7 +52,7 @@ export function formatMetadata(
  * The checksum of what the header says, not of its bytes: a tool that writes the same header in another order or
  * spacing leaves the file whole.
  */
-function contentChecksum(strings: Readonly<Record<string, string>>, tensors: readonly Listed[]): string {
+export function contentChecksum(strings: Readonly<Record<string, string>>, tensors: readonly Listed[]): string {
   const { checksum: _, ...covered } = strings;
   const list = tensors.map(({ name, dtype, shape }) => [name, dtype, shape] as const);
   const byName = <T extends readonly [string, ...unknown[]]>(a: T, b: T) => (a[0] < b[0] ? -1 : 1);

@@ -1,6 +1,6 @@
 /** Opening a safetensors file: its metadata, and its tensors to be read in ranges. */
 
-import { ByteFile } from "./byte-file.js";
+import { ByteFile, type ByteSource, readBytes } from "./byte-file.js";
 import type { Tensor } from "./checkpoint.js";
 import { CheckpointError } from "./errors.js";
 import { headerLength, parseHeader } from "./safetensors-header.js";
@@ -15,18 +15,23 @@ export interface SafetensorsFile {
 
 /** @throws CHECKPOINT, FILE */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const file = await ByteFile.open(path);
+  return readSafetensors(await ByteFile.open(path));
+}
+
+/** Takes over the source: it is closed with the file, or when this fails. @throws CHECKPOINT, FILE */
+export async function readSafetensors(source: ByteSource): Promise<SafetensorsFile> {
+  const { path, size } = source;
   try {
-    if (file.size < 8) throw new CheckpointError(path, "too short for a safetensors file", { offset: file.size });
-    const length = headerLength(path, await file.bytes(0, 8), file.size);
-    const { metadata, entries } = parseHeader(path, await file.bytes(8, length), file.size);
+    if (size < 8) throw new CheckpointError(path, "too short for a safetensors file", { offset: size });
+    const length = headerLength(path, await readBytes(source, 0, 8), size);
+    const { metadata, entries } = parseHeader(path, await readBytes(source, 8, length), size);
     const tensors = entries.map((entry) => ({
       ...entry,
-      read: (start: number, into: Uint8Array) => file.read(entry.offset + start, into),
+      read: (start: number, into: Uint8Array) => source.read(entry.offset + start, into),
     }));
-    return { path, metadata, tensors, close: () => file.close() };
+    return { path, metadata, tensors, close: () => source.close() };
   } catch (error) {
-    await file.close();
+    await source.close();
     throw error;
   }
 }

@@ -1,0 +1,25 @@
+// Saves again and again until it is killed, and says which saves are complete. Plain JavaScript over compiled code, so
+// that hundreds of these start fast.
+const [library, path, mode] = process.argv.slice(2);
+const { AdamW } = await import(library);
+
+const length = 200_000;
+const value = new Float32Array(length).fill(1);
+const gradient = new Float32Array(length).fill(0.5);
+const optimizer = new AdamW({}, { threads: 1 }).build([
+  { name: "a", value, gradient },
+  { name: "b", value: new Float32Array(3), gradient: new Float32Array(3).fill(1) },
+]);
+const modes = { file: {}, stream: { snapshot: "stream" }, keep: { keep: 2 }, folder: { shardBytes: 1_000_000 } };
+await optimizer.load(path).catch(() => undefined);
+process.send({ ready: true });
+for (;;) {
+  optimizer.step();
+  try {
+    await optimizer.save(path, modes[mode]);
+    process.send({ saved: optimizer.iterations });
+  } catch (error) {
+    process.send({ failed: error.code, message: error.message });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
