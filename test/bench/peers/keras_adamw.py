@@ -36,7 +36,7 @@ class KerasOnTorch:
         self.torch = torch
         self.name = f"Keras {keras.__version__} on PyTorch {torch.__version__}"
         self.variables = [keras.Variable(array) for array in protocol.parameters(lengths)]
-        self.gradients = [torch.from_numpy(array) for array in protocol.gradients(lengths)]
+        self.gradients = [torch.tensor(array) for array in protocol.gradients(lengths)]
         self.optimizer = make_optimizer(keras, work)
         self.optimizer.build(self.variables)
         self.zeroes = work == "pipeline"

@@ -12,8 +12,9 @@ class Torch:
         self.torch = torch
         implementation = sys.argv[1]
         self.name = f"PyTorch {torch.__version__} {implementation}"
-        self.parameters = [torch.from_numpy(array).requires_grad_() for array in protocol.parameters(lengths)]
-        self.gradients = [torch.from_numpy(array) for array in protocol.gradients(lengths)]
+        # Copies: numpy's memory is on huge pages, PyTorch's own is not.
+        self.parameters = [torch.tensor(array, requires_grad=True) for array in protocol.parameters(lengths)]
+        self.gradients = [torch.tensor(array) for array in protocol.gradients(lengths)]
         for parameter, gradient in zip(self.parameters, self.gradients):
             parameter.grad = gradient
         self.optimizer = torch.optim.AdamW(
