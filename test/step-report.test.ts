@@ -134,6 +134,12 @@ describe("zeroGradients", () => {
     expect([...gradients[0], ...gradients[1]]).to.deep.equal([0, 0, 0, 0, 0, 0]);
   });
 
+  it("zeroes a finite gradient that is skipped for its norm, whatever a non-finite one does", () => {
+    const { optimizer, gradients } = pair({ zeroGradients: true, nonFinite: "throw", skipAboveNorm: 1e-3 });
+    expect(optimizer.step()).to.include({ finite: true, skipped: true });
+    expect([...gradients[0], ...gradients[1]]).to.deep.equal([0, 0, 0, 0, 0, 0]);
+  });
+
   it("needs gradients with memory of their own", () => {
     const { optimizer, kernelGradient } = pair({ zeroGradients: true });
     rejects(() => optimizer.apply([kernelGradient, kernelGradient.subarray(1, 3)]), "overlap");

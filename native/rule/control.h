@@ -168,8 +168,8 @@ ADAMW_HD inline void prepare_row(const Plan& plan, int64_t index, CoefficientsAt
   work.average = decision.average;
   work.copy = decision.copy;
   work.overwrite = decision.overwrite;
-  work.zero_gradient =
-      present && (skipped ? board.policy.zero_skipped_gradients != 0 : board.policy.zero_gradients != 0);
+  const bool spared = skipped && board.report.finite == 0.0 && board.policy.spare_non_finite != 0;
+  work.zero_gradient = present && !spared && board.policy.zero_gradients != 0;
   work.drop_accumulator = updates && !present && row.slots[kAccumulatorSlot] != nullptr;
   if (work.idle()) return;
 
