@@ -277,7 +277,7 @@ export class AdamW {
   /** The optimizer that a configuration stands for; `config` is not changed. @throws INVALID_ARGUMENT */
   static fromConfig(config: unknown, runtime: RuntimeOptions & { customObjects?: CustomObjects } = {}): AdamW {
     const { customObjects = {}, ...rest } = runtime;
-    return new AdamW(configToOptions(config, customObjects), rest);
+    return new this(configToOptions(config, customObjects), rest);
   }
 
   /**
@@ -312,7 +312,13 @@ export class AdamW {
     this.dispose();
   }
 
+  /** @throws INVALID_ARGUMENT when it scales or throws by itself, BUSY */
   [takeScaling](scaling: LossScaling): void {
+    const { lossScaleFactor, nonFinite } = this.#options;
+    if (lossScaleFactor !== null) throw invalid("lossScaleFactor of the inner optimizer", "null", lossScaleFactor);
+    if (nonFinite === "throw") {
+      throw invalid("nonFinite of the inner optimizer", '"propagate" or "skip" (steps are skipped here)', nonFinite);
+    }
     this.#lifecycle.engine?.setScaling(scaling);
     this.#scaling = scaling;
   }

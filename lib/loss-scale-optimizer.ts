@@ -50,11 +50,6 @@ export class LossScaleOptimizer {
   /** @throws INVALID_ARGUMENT for wrong options, and for an inner optimizer that scales or throws by itself */
   constructor(inner: AdamW, options: LossScaleOptions = {}) {
     if (!(inner instanceof AdamW)) throw invalid("the inner optimizer", "an AdamW", inner);
-    const { loss_scale_factor, non_finite } = inner.getConfig();
-    if (loss_scale_factor !== null) throw invalid("lossScaleFactor of the inner optimizer", "null", loss_scale_factor);
-    if (non_finite === "throw") {
-      throw invalid("nonFinite of the inner optimizer", '"propagate" or "skip" (steps are skipped here)', non_finite);
-    }
     this.#inner = inner;
     this.#options = resolveLossScaleOptions(options);
     inner[takeScaling]({
@@ -200,7 +195,7 @@ export class LossScaleOptimizer {
     const { inner, options } = configToLossScale(config);
     const found = find(inner, "inner_optimizer", [AdamW], runtime.customObjects ?? {});
     const optimizer = "object" in found ? found.object : found.class.fromConfig(found.config, runtime);
-    return new LossScaleOptimizer(optimizer as AdamW, options);
+    return new this(optimizer as AdamW, options);
   }
 
   async save(path: string, options?: SaveOptions): Promise<SaveReport> {

@@ -20,6 +20,12 @@ describe("LossScaleOptimizer", () => {
     rejects(() => new LossScaleOptimizer(new AdamW(), { growth: 1 } as object), "dynamicGrowthSteps");
   });
 
+  it("takes an AdamW that JSON cannot describe yet", () => {
+    const bias = new Float32Array(2);
+    const inner = new AdamW({ learningRate: () => 0.1, excludeFromWeightDecay: { parameters: [bias] } });
+    expect(new LossScaleOptimizer(inner).learningRate).to.equal(0.1);
+  });
+
   it("steps as the inner optimizer does with gradients divided by the scale", () => {
     const { optimizer, kernel, gradients } = scaled({ initialScale: 8 });
     const plain = pair();

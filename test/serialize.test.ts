@@ -69,6 +69,17 @@ describe("serialize and deserialize", () => {
     }
   });
 
+  it("an optimizer that extends ours comes back as what it was", () => {
+    class MyAdamW extends AdamW {}
+    class MyScaler extends LossScaleOptimizer {}
+    const customObjects = { MyAdamW, MyScaler };
+    const read = deserialize(stored(serialize(new MyAdamW({ beta1: 0.8 }))), { customObjects }) as AdamW;
+    expect(read).to.be.instanceOf(MyAdamW);
+    expect(read.getConfig().beta_1).to.equal(0.8);
+    const scaler = stored(serialize(new MyScaler(new AdamW())));
+    expect(deserialize(scaler, { customObjects })).to.be.instanceOf(MyScaler);
+  });
+
   it("reject what names no class, and unknown options", () => {
     for (const json of [null, 1, "AdamW", [], {}, { class_name: "AdamW" }, { class_name: 1, config: {} }]) {
       rejects(() => deserialize(json), "a serialized object { module, class_name, config, registered_name }");
