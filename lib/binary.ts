@@ -24,17 +24,16 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 function places(): string[] {
   const own = process.env.FUSED_ADAMW_BINDING;
   if (own) return [resolve(own)];
-  const musl = process.platform === "linux" && !("glibcVersionRuntime" in reportHeader());
-  const platform = `${process.platform}${musl ? "musl" : ""}-${process.arch}`;
-  return [
-    join(root, "build/Release/fused_adamw.node"),
-    join(root, "build-cmake/Release/fused_adamw.node"),
-    join(root, "prebuilds", `${platform}.node`),
-  ];
+  const built = ["build", "build-cmake"].map((folder) => join(root, folder, "Release/fused_adamw.node"));
+  const prebuilds = join(root, "prebuilds");
+  return existsSync(prebuilds) ? [...built, join(prebuilds, `${platform()}.node`)] : built;
 }
 
-function reportHeader(): object {
-  return (process.report.getReport() as { header: object }).header;
+/** "linux-x64"; "linuxmusl-x64" where the C library is musl, which only the report tells, in some 10 ms. */
+function platform(): string {
+  const usesMusl = () => !("glibcVersionRuntime" in (process.report.getReport() as { header: object }).header);
+  const library = process.platform === "linux" && usesMusl() ? "musl" : "";
+  return `${process.platform}${library}-${process.arch}`;
 }
 
 /** Loads the first candidate that can be loaded, and says of all others why they are not used. */

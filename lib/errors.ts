@@ -7,7 +7,7 @@ export const errorCodes = {
   ALREADY_BUILT: "The optimizer has its parameters already; use rebind() for other memory of the same lengths.",
   DETACHED: "A bound buffer was detached (transferred, or its WebAssembly memory grew); use rebind().",
   LENGTH_MISMATCH: "Two things that must have the same number of elements or entries do not.",
-  BUSY: "An asynchronous step of this optimizer has not finished.",
+  BUSY: "A step, a save or a load has not finished, or the parameters hold their averages.",
   DISPOSED: "The object was used after dispose().",
   NON_FINITE: 'A gradient is not finite and nonFinite is "throw"; nothing was changed.',
   NO_DEVICE: "The device asked for does not exist or cannot be used here; the message says why.",
@@ -18,7 +18,7 @@ export const errorCodes = {
   NOT_SHAREABLE: "The memory cannot be shared with the device or thread that needs it.",
   NOT_SERIALIZABLE: "An object has no name under which JSON could refer to it, such as an anonymous function.",
   CHECKPOINT: "A checkpoint is damaged, incomplete, or belongs to other parameters.",
-  NATIVE: "The native addon could not be loaded.",
+  NATIVE: "The native addon could not be loaded, is of another version, or failed unexpectedly.",
   FILE: "A file could not be read or written; the message says what the system said.",
   ABORTED: "The operation was stopped by its AbortSignal.",
 } as const;

@@ -2,7 +2,16 @@
 // Included by code for the host, for each instruction set and for CUDA; everything is static or a template on V.
 #pragma once
 
+#include <cfloat>
 #include <cmath>
+
+// Contraction is switched off by flags.gypi for GCC and nvcc. Clang as cl.exe's replacement and older cl.exe contract
+// under /fp:precise, and only a pragma stops them.
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
+#endif
 
 #ifdef __CUDACC__
 #define ADAMW_HD __host__ __device__
@@ -11,6 +20,8 @@
 #endif
 
 namespace adamw {
+
+static_assert(FLT_EVAL_METHOD == 0, "arithmetic on float must round to float: the x87 unit does not");
 
 /// a·b + c with one rounding.
 ADAMW_HD static inline float fma(float a, float b, float c) { return ::fmaf(a, b, c); }
