@@ -34,9 +34,14 @@ await serve({
   },
   run(threads, steps) {
     const target = optimizer(threads);
-    const gradients = tensors.map(({ gradient }) => gradient);
-    if (mode === "apply") return time(() => target.apply(gradients), steps);
-    return time(() => target.step(), steps);
+    if (mode !== "apply") return time(() => target.step(), steps);
+    // Other arrays in every step, as frameworks give them: the addon must take each one in.
+    let now = tensors.map(({ gradient }) => gradient);
+    let next = now.map((gradient) => gradient.slice());
+    return time(() => {
+      target.apply(now);
+      [now, next] = [next, now];
+    }, steps);
   },
   sample: (row, index) => tensors[row]?.value[index] ?? Number.NaN,
 });
