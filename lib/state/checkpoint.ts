@@ -35,6 +35,8 @@ export interface Checkpoint {
   readonly format: string;
   /** The optimizer in Keras' JSON, as far as the format says it; null: it says nothing. */
   readonly optimizer: SerializedObject | null;
+  /** Whether `optimizer` leaves out what the format cannot say, instead of what is the default. */
+  readonly isConfigPartial?: boolean;
   /** The learning rate as a double, when it was a number. */
   readonly learningRate: number | null;
   readonly counters: Readonly<Partial<Counters>>;

@@ -5,6 +5,7 @@ import { type Fields, resolveFields } from "../fields.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { checkSignal } from "./errors.js";
+import { type WritableFormat, writableFormats, writeCheckpoint } from "./formats.js";
 import { ownFormat } from "./metadata.js";
 import {
   configOf,
@@ -15,12 +16,13 @@ import {
   storedParameters,
   valueTensors,
 } from "./optimizer-state.js";
-import { writeOwn } from "./own-format.js";
 import { rotate } from "./rotation.js";
 import { snapshotOf } from "./snapshot.js";
 import { callbackKind, parsePath, signalKind } from "./transfer-options.js";
 
 export interface SaveOptions extends TransferOptions {
+  /** "fused-adamw": our own. "torch": what PyTorch's load_state_dict takes. @default by the extension: .pt is PyTorch's */
+  format?: WritableFormat | undefined;
   /** Save the parameters too, frozen ones included. @default false */
   parameters?: boolean;
   /**
@@ -54,6 +56,7 @@ const stringRecord: Kind<Readonly<Record<string, string>>> = {
 };
 
 const saveFields: Fields<SaveOptions> = {
+  format: { key: "format", kind: oneOf(...writableFormats), default: undefined },
   parameters: { key: "parameters", kind: boolean, default: false },
   snapshot: { key: "snapshot", kind: oneOf("copy", "stream"), default: "copy" },
   shardBytes: { key: "shard_bytes", kind: integerFrom(1), default: undefined },
@@ -87,10 +90,10 @@ export async function saveOptimizer(state: OptimizerState, path: string, given: 
   const source = options.snapshot === "copy" ? copied(state, options.parameters) : streamed(state, options.parameters);
   const copiedAt = performance.now();
   try {
-    const { shardBytes, progress, signal, keep } = options;
+    const { format, shardBytes, progress, signal, keep } = options;
     const checkpoint = describeOptimizer(state, path, source.tensors, options.metadata);
     const beforeRename = () => rotate(path, keep);
-    const bytes = await writeOwn(path, checkpoint, { shardBytes, progress, signal, beforeRename });
+    const bytes = await writeCheckpoint(path, checkpoint, { format, shardBytes, progress, signal, beforeRename });
     const totalMs = performance.now() - started;
     const stallMs = options.snapshot === "copy" ? copiedAt - started : totalMs;
     return { path, bytes, tensors: source.tensors.length, stallMs, totalMs };

@@ -33,9 +33,10 @@ const layers = [
     ],
   },
   // The command line's libraries: each is imported by the one file that wraps it, which only the commands that need it
-  // load. The library itself needs nothing but Node.
+  // load. The library itself needs nothing but Node, and what reads and writes zip archives.
   { of: /^lib\/cli\/table\.ts$/, may: [/^lib\//, /^node:/, /^cli-table3$/] },
   { of: /^lib\/cli\//, may: [/^lib\//, /^node:/, /^commander$/] },
+  { of: /^lib\/state\/zip-/, may: [/^lib\//, /^node:/, /^(yauzl|yazl)$/] },
   { of: /^lib\//, may: [/^lib\/(?!cli\/)/, /^node:/] },
 ];
 
@@ -54,7 +55,7 @@ function includesOf(file, text) {
 }
 
 function importsOf(file, text) {
-  const specifiers = /(?:\bfrom|\bimport)\s*\(?\s*"([^"]+)"/g;
+  const specifiers = /(?<![.\w])(?:from|import)\s*\(?\s*"([^"]+)"/g;
   return [...text.matchAll(specifiers)].map(([, name]) => {
     if (name.startsWith("."))
       return normalize(join(dirname(file), name))

@@ -1,0 +1,67 @@
+/** PyTorch's parameter groups for a configuration of ours: parameters with the same settings together. */
+
+import { configToOptions } from "../config.js";
+import { AdamWError } from "../errors.js";
+import { resolveExclusions } from "../exclusions.js";
+import { resolveGroups } from "../groups.js";
+import type { SerializedObject } from "../keras-object.js";
+import { type ResolvedOptions, resolveOptions } from "../options.js";
+import { rateAt } from "../rates.js";
+import { isRecord } from "../validate.js";
+import type { Checkpoint } from "./checkpoint.js";
+
+export interface TorchGroup {
+  readonly lr: number;
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+  readonly weightDecay: number;
+  readonly amsgrad: boolean;
+  readonly maximize: boolean;
+  /** Indices into the checkpoint's parameters. */
+  readonly members: number[];
+}
+
+/** The options of the AdamW in a checkpoint, whatever is around it. @throws INVALID_ARGUMENT */
+export function optionsOf({ optimizer, path }: Checkpoint): ResolvedOptions {
+  const config = optimizer?.config;
+  if (!isRecord(config)) {
+    const message = `Expected a configuration in ${path} to make PyTorch's parameter groups from, but it has none`;
+    throw new AdamWError("INVALID_ARGUMENT", message);
+  }
+  const inner = config.inner_optimizer;
+  return resolveOptions(configToOptions(isRecord(inner) ? (inner as unknown as SerializedObject).config : config));
+}
+
+/** Frozen parameters are in no group. @throws INVALID_ARGUMENT where PyTorch has no such option */
+export function torchGroups(checkpoint: Checkpoint): TorchGroup[] {
+  const options = optionsOf(checkpoint);
+  if (options.formula !== "torch") {
+    const message =
+      'Expected formula "torch" for PyTorch\'s format but received "keras": epsilon stands elsewhere in Keras\' formula, so PyTorch would go on differently';
+    throw new AdamWError("INVALID_ARGUMENT", message);
+  }
+  const { parameters, counters } = checkpoint;
+  const steps = counters.steps ?? 0;
+  const rate = checkpoint.learningRate ?? rateAt(options.learningRate, steps, "learningRate");
+  const decay = rateAt(options.weightDecay, steps, "weightDecay");
+  const settings = resolveGroups(options.groups, parameters);
+  const excluded = resolveExclusions(options.excludeFromWeightDecay, parameters);
+  const groups = new Map<string, TorchGroup>();
+  settings.forEach(({ learningRateMultiplier, weightDecay = decay, beta1, beta2, epsilon }, i) => {
+    if (parameters[i]?.frozen) return;
+    const group: TorchGroup = {
+      lr: rate * learningRateMultiplier,
+      betas: [beta1 ?? options.beta1, beta2 ?? options.beta2],
+      eps: epsilon ?? options.epsilon,
+      weightDecay: excluded[i] ? 0 : weightDecay,
+      amsgrad: options.amsgrad,
+      maximize: options.maximize,
+      members: [],
+    };
+    const key = JSON.stringify(group);
+    const known = groups.get(key) ?? group;
+    groups.set(key, known);
+    known.members.push(i);
+  });
+  return [...groups.values()];
+}

@@ -1,0 +1,302 @@
+import { readFileSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { ZipFile } from "yazl";
+import { AdamW, type AdamWOptions, CheckpointError, schedules } from "../../lib/index.js";
+import { ByteMemory } from "../../lib/state/byte-file.js";
+import { verifyTensor } from "../../lib/state/load.js";
+import { PickleApply, PickleName, PicklePersistent, PickleTuple, writePickle } from "../../lib/state/pickle-writer.js";
+import { PieceReader } from "../../lib/state/pieces.js";
+import { openTorch } from "../../lib/state/torch-reader.js";
+import { Dice, damage, fuzzRuns } from "./mutations.js";
+import { rejectsLater } from "./rejects-later.js";
+import { temporaryFolder } from "./temporary.js";
+
+type Recorded = Record<string, number[]>;
+
+const fixture = (name: string) => fileURLToPath(new URL(`torch/${name}`, import.meta.url));
+const recorded = JSON.parse(readFileSync(fixture("expected.json"), "utf8")) as {
+  state: Record<string, Recorded>;
+  parameters: Recorded;
+  end: Recorded;
+};
+const shapes: Readonly<Record<string, readonly number[]>> = { "dense.weight": [5, 3], "dense.bias": [5], scale: [] };
+const names = Object.keys(shapes);
+const options: AdamWOptions = {
+  formula: "torch",
+  learningRate: 0.01,
+  beta1: 0.85,
+  beta2: 0.99,
+  epsilon: 1e-6,
+  weightDecay: 0.02,
+  amsgrad: true,
+};
+
+/** The numbers of record.py. */
+function wave(name: string, seed: number): Float32Array {
+  const length = (shapes[name] as number[]).reduce((a, b) => a * b, 1);
+  return Float32Array.from({ length }, (_, i) => (((i * 7919 + seed * 104729 + 13) % 2003) - 1001) / 1024);
+}
+
+function make(given: AdamWOptions = options, values = names.map(wave)) {
+  const optimizer = new AdamW(given);
+  optimizer.build(
+    names.map((name, i) => ({ name, shape: shapes[name] as number[], value: values[i] as Float32Array })),
+  );
+  const train = (from: number, to: number) => {
+    for (let step = from; step < to; step += 1) {
+      optimizer.apply(names.map((name, i) => (i === 1 && step === 2 ? null : wave(name, step * 10 + i))));
+    }
+  };
+  return { optimizer, values, train };
+}
+
+function close(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string): void {
+  for (let i = 0; i < expected.length; i += 1) {
+    const [a, b] = [actual[i] as number, expected[i] as number];
+    expect(Math.abs(a - b), `${what}[${i}]: ${a}, expected ${b}`).to.be.at.most(2e-6 * Math.abs(b) + 1e-9);
+  }
+}
+
+/** The recorded state, in the order of our variables: momentum and velocity interleaved, then the largest velocities. */
+function expectState(optimizer: AdamW): void {
+  const values = optimizer.variables.slice(2).map(({ value }) => [...value]);
+  const state = names.map((name) => recorded.state[name] as Recorded);
+  const expected = [
+    ...state.flatMap(({ exp_avg, exp_avg_sq }) => [exp_avg, exp_avg_sq]),
+    ...state.map(({ max_exp_avg_sq }) => max_exp_avg_sq),
+  ];
+  expect(values).to.deep.equal(expected);
+}
+
+/** An archive like PyTorch's. */
+async function archive(pickle: Buffer, more: Record<string, Buffer> = {}, compress = false): Promise<ByteMemory> {
+  const zip = new ZipFile();
+  zip.addBuffer(pickle, "archive/data.pkl", { compress });
+  for (const [name, data] of Object.entries(more)) zip.addBuffer(data, name, { compress });
+  zip.end();
+  const parts: Buffer[] = [];
+  for await (const part of zip.outputStream) parts.push(part as Buffer);
+  return new ByteMemory("memory.pt", Buffer.concat(parts));
+}
+
+describe("states of the real PyTorch", () => {
+  const file = temporaryFolder();
+  const saved = () =>
+    make(
+      options,
+      names.map((name) => Float32Array.from(recorded.parameters[name] as number[])),
+    );
+
+  it("are matched by the names in the file, taken exactly, and go on as in PyTorch", async () => {
+    const { optimizer, values, train } = saved();
+    const report = await optimizer.load(fixture("named.pt"));
+    expect(report.format).to.equal("torch");
+    expectState(optimizer);
+    expect(optimizer.iterations).to.equal(4);
+    train(4, 7);
+    for (const [i, name] of names.entries()) close(values[i] as Float32Array, recorded.end[name] as number[], name);
+  });
+
+  it("without names want them from the caller; transposed tensors and larger files are read", async () => {
+    const { optimizer } = saved();
+    await rejectsLater("CHECKPOINT", optimizer.load(fixture("unnamed.pt")), "no names for its 3 parameters");
+    await rejectsLater("CHECKPOINT", optimizer.load(fixture("unnamed.pt"), { names: ["a"] }), "has 3 parameters");
+    await optimizer.load(fixture("unnamed.pt"), { names });
+    expectState(optimizer);
+  });
+
+  it("in the format before 1.6 are refused, with what to do", async () => {
+    await rejectsLater("CHECKPOINT", saved().optimizer.load(fixture("legacy.pt")), "torch.save it again");
+  });
+
+  it("of another type are converted only when asked", async () => {
+    const { optimizer } = saved();
+    await rejectsLater("CHECKPOINT", optimizer.load(fixture("bfloat16.pt")), "type BF16");
+    await optimizer.load(fixture("bfloat16.pt"), { convert: true });
+    const [expected = 0] = recorded.state["dense.weight"]?.exp_avg ?? [];
+    expect(Math.abs((optimizer.variables[2]?.value[0] as number) - expected)).to.be.below(Math.abs(expected) / 128);
+  });
+
+  it("want the same options", async () => {
+    const { optimizer } = make({ ...options, formula: "keras", beta1: 0.9 });
+    await rejectsLater("CHECKPOINT", optimizer.load(fixture("named.pt")), "formula", "beta_1 is 0.85");
+    await optimizer.load(fixture("named.pt"), { config: "keep" });
+  });
+
+  it("are written as the files that record.py --check has loaded into PyTorch", async () => {
+    const { optimizer, train } = make();
+    train(0, 4);
+    for (const name of ["ours.pt", "ours.safetensors"]) {
+      const path = process.env.FUSED_ADAMW_RECORD ? fixture(name) : file(name);
+      await optimizer.save(path);
+    }
+    expect(await readFile(file("ours.pt"))).to.deep.equal(await readFile(fixture("ours.pt")));
+    const again = make();
+    await again.optimizer.load(file("ours.pt"));
+    expect(again.optimizer.variables.map(({ value }) => value)).to.deep.equal(
+      optimizer.variables.map(({ value }) => value),
+    );
+  });
+
+  it("are written with groups, and with the rate a schedule has reached", async () => {
+    const given: AdamWOptions = {
+      ...options,
+      learningRate: new schedules.ExponentialDecay({ initialLearningRate: 0.5, decaySteps: 1, decayRate: 0.5 }),
+      groups: [
+        { match: "scale", frozen: true },
+        { match: "dense.bias", weightDecay: 0.5, learningRateMultiplier: 2 },
+      ],
+    };
+    const { optimizer } = make(given);
+    optimizer.apply(names.map((name, i) => wave(name, i)));
+    await optimizer.save(file("groups.pt"));
+    const {
+      parameters,
+      optimizer: config,
+      close: shut,
+      tensors,
+    } = await openTorch(new ByteMemory("groups.pt", await readFile(file("groups.pt"))));
+    expect(parameters.map(({ name }) => name)).to.deep.equal(["dense.weight", "dense.bias"]);
+    expect((config?.config as Record<string, unknown> | undefined)?.weight_decay).to.equal(undefined);
+    expect([...tensors.keys()]).to.include("dense.bias.max_exp_avg_sq");
+    await shut();
+  });
+
+  it("are not written for a formula that PyTorch does not have", async () => {
+    const { optimizer } = make({});
+    await rejectsLater("INVALID_ARGUMENT", optimizer.save(file("keras.pt")), 'formula "torch"');
+  });
+});
+
+describe("hostile PyTorch files", () => {
+  const file = temporaryFolder();
+  const fails = async (source: ByteMemory, ...parts: string[]) => {
+    const error = await rejectsLater("CHECKPOINT", openTorch(source), ...parts);
+    expect(error).to.be.instanceOf(CheckpointError);
+  };
+
+  it("call nothing", async () => {
+    const call = new PickleApply(new PickleName("posix", "system"), "echo hacked");
+    await fails(await archive(writePickle(call)), "asks for posix.system", "byte 2 of the pickle");
+    const known = new PickleApply(new PickleName("torchao.optim", "AdamW8bit"), 1);
+    await fails(await archive(writePickle(known)), "torchao's low-bit optimizers is not supported");
+    await fails(await archive(Buffer.from([0x80, 2, 0x4e, 0x62, 0x2e])), "operation 0x62");
+  });
+
+  it("of other libraries are named", async () => {
+    const state = new Map<string, unknown>([
+      ["state", new Map([[0, new Map([["absmax1", 1]])]])],
+      [
+        "param_groups",
+        [
+          new Map<string, unknown>([
+            ["params", [0]],
+            ["param_names", ["a"]],
+          ]),
+        ],
+      ],
+    ]);
+    await fails(await archive(writePickle(state)), "bitsandbytes' 8-bit optimizers is not supported");
+    await fails(await archive(writePickle(new Map([["base_optimizer_state", 1]]))), "DeepSpeed's ZeRO");
+    await fails(await archive(writePickle(new Map([["epoch", 1]]))), "it has epoch");
+  });
+
+  it("count updates for the group where Apex does", async () => {
+    const storage = new PicklePersistent("storage", new PickleName("torch", "FloatStorage"), "0", "cuda:0", 2);
+    const hooks = new PickleApply(new PickleName("collections", "OrderedDict"));
+    const rebuild = new PickleName("torch._utils", "_rebuild_tensor_v2");
+    const moment = new PickleApply(rebuild, storage, 0, new PickleTuple(2), new PickleTuple(1), false, hooks);
+    const group = new Map<string, unknown>([
+      ["step", 7],
+      ["params", [0]],
+    ]);
+    const root = new Map<string, unknown>([
+      ["state", new Map([[0, new Map([["exp_avg", moment]])]])],
+      ["param_groups", [group]],
+    ]);
+    const source = await archive(writePickle(root), { "archive/data/0": Buffer.alloc(8) });
+    const { tensors } = await openTorch(source, ["w"]);
+    const step = new Uint8Array(8);
+    await tensors.get("w.step")?.read(0, step);
+    expect(new Float64Array(step.buffer)[0]).to.equal(7);
+    expect(tensors.get("w.exp_avg")?.shape).to.deep.equal([2]);
+  });
+
+  it("with damaged pickles are rejected", async () => {
+    await fails(await archive(Buffer.from([0x80, 2, 0x58, 0xff, 0xff, 0xff, 0x7f])), "ends in an operation");
+    await fails(await archive(Buffer.from([0x80, 9])), "protocol 9");
+    await fails(await archive(Buffer.concat([Buffer.from([0x80, 2]), Buffer.alloc(2000, "(")])), "nested deeper");
+    await fails(await archive(Buffer.from([0x80, 2, 0x2e])), "too few values");
+    await fails(await archive(writePickle(new PickleTuple())), "it has no keys");
+  });
+
+  it("with wrong archives are rejected", async () => {
+    await fails(new ByteMemory("none.pt", Buffer.from("PK\x03\x04 and no more")), "no valid zip archive");
+    const empty = writePickle(new Map());
+    await fails(
+      await archive(empty, { "../../etc/passwd": Buffer.from("x") }).catch(() => traversal()),
+      "no valid zip archive",
+    );
+    await fails(await archive(Buffer.alloc(2 ** 28 + 1), {}, true), "at most 268435456 are allowed");
+    const bytes = await archive(empty);
+    const copy = Buffer.alloc(bytes.size);
+    await bytes.read(0, copy);
+    copy[copy.indexOf(empty)] = 0x81;
+    await fails(new ByteMemory("flipped.pt", copy), "other bytes than the archive promises");
+  });
+
+  /** yazl writes no such name, so one of the same length is replaced. */
+  async function traversal(): Promise<ByteMemory> {
+    const source = await archive(writePickle(new Map()), { "aa/aa/etc/passwd": Buffer.from("x") });
+    const bytes = Buffer.alloc(source.size);
+    await source.read(0, bytes);
+    for (let at = bytes.indexOf("aa/aa/"); at >= 0; at = bytes.indexOf("aa/aa/")) bytes.write("../../", at);
+    return new ByteMemory("traversal.pt", bytes);
+  }
+
+  const runs = fuzzRuns(10_000);
+  it(`that were damaged are an error with a code, or say what the good one says: ${runs} files`, async function () {
+    this.timeout(600_000 + runs * 10);
+    const good = await readFile(fixture("named.pt"));
+    const open = async (bytes: Buffer) => {
+      const checkpoint = await openTorch(new ByteMemory("fuzz.pt", bytes));
+      const reader = new PieceReader();
+      const contents = [];
+      for (const tensor of checkpoint.tensors.values()) {
+        await verifyTensor("fuzz.pt", tensor, reader);
+        const data = Buffer.alloc(tensor.byteLength);
+        await tensor.read(0, data);
+        contents.push([tensor.name, tensor.shape, data.toString("hex")]);
+      }
+      return JSON.stringify([checkpoint.optimizer, checkpoint.learningRate, contents]);
+    };
+    const expected = await open(good);
+    let rejected = 0;
+    for (let run = 0; run < runs; run += 1) {
+      try {
+        expect(await open(damage(good, new Dice(run))), `file ${run}`).to.equal(expected);
+      } catch (error) {
+        if (!(error instanceof CheckpointError)) throw error;
+        rejected += 1;
+      }
+    }
+    expect(rejected).to.be.above(runs / 4);
+  });
+
+  it("are rejected before the optimizer has changed", async () => {
+    const { optimizer, train } = make();
+    train(0, 2);
+    const before = optimizer.variables.map(({ value }) => value);
+    const good = await readFile(fixture("named.pt"));
+    const damaged = Buffer.from(good);
+    const at = damaged.indexOf(
+      Buffer.from(Float32Array.from(recorded.state["dense.bias"]?.exp_avg as number[]).buffer),
+    );
+    damaged[at] = (damaged[at] as number) ^ 1;
+    await writeFile(file("damaged.pt"), damaged);
+    await rejectsLater("CHECKPOINT", optimizer.load(file("damaged.pt")), "dense.bias.exp_avg", "checksum");
+    expect(optimizer.variables.map(({ value }) => value)).to.deep.equal(before);
+  });
+});
