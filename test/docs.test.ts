@@ -1,9 +1,10 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
+import { AdamW } from "../lib/adamw.js";
 import { errorCodes } from "../lib/errors.js";
 import { optionFields } from "../lib/options.js";
 import * as schedules from "../lib/schedules/index.js";
@@ -38,6 +39,25 @@ describe("the documentation", () => {
   it("the README lists every option and every schedule", () => {
     for (const name of [...Object.keys(optionFields), ...Object.keys(schedules)]) {
       expect(readme, name).to.include(`\`${name}\``);
+    }
+  });
+
+  it("the README lists every method and property of AdamW", () => {
+    const members = Object.getOwnPropertyNames(AdamW.prototype).filter((name) => name !== "constructor");
+    for (const name of members) expect(readme, name).to.include(`\`${name}\``);
+  });
+
+  it("the pages link to pages that exist", () => {
+    for (const page of [
+      "README.md",
+      "CONTRIBUTING.md",
+      ...readdirSync(new URL("../docs", import.meta.url)).map((name) => `docs/${name}`),
+    ]) {
+      for (const [, target = ""] of page.endsWith(".md") ? read(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g) : []) {
+        expect(existsSync(new URL(target, new URL(`../${page}`, import.meta.url))), `${page}: ${target}`).to.equal(
+          true,
+        );
+      }
     }
   });
 
