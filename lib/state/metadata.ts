@@ -59,9 +59,9 @@ export function contentChecksum(strings: Readonly<Record<string, string>>, tenso
   return checksumOf(JSON.stringify([Object.entries(covered).sort(byName), [...list].sort(byName)]));
 }
 
-/** Whether a file says that it is one of ours. */
+/** Whether anything says that a file is one of ours: one whose `format` is damaged must not pass for a foreign one. */
 export function isOwn(strings: Readonly<Record<string, string>>): boolean {
-  return strings.format === ownFormat;
+  return strings.format === ownFormat || ("schema_version" in strings && "counters" in strings);
 }
 
 /** @throws CHECKPOINT when anything is missing, damaged or of a newer version */
@@ -70,6 +70,7 @@ export function parseMetadata(
   strings: Readonly<Record<string, string>>,
   tensors: readonly Listed[],
 ): OwnMetadata {
+  if (strings.format !== ownFormat) throw new CheckpointError(path, `expected ${ownFormat}`, { key: "format" });
   const version = Number(strings.schema_version);
   if (version !== schemaVersion) {
     const problem = `written in version ${strings.schema_version} of the file format; this reader knows ${schemaVersion}`;
