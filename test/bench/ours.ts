@@ -36,8 +36,8 @@ await serve({
     const target = optimizer(threads);
     if (mode !== "apply") return time(() => target.step(), steps);
     // Other arrays in every step, as frameworks give them: the addon must take each one in.
-    let now = tensors.map(({ gradient }) => gradient);
-    let next = now.map((gradient) => gradient.slice());
+    let now: Float32Array[] = tensors.map(({ gradient }) => gradient);
+    let next: Float32Array[] = now.map((gradient) => gradient.slice());
     return time(() => {
       target.apply(now);
       [now, next] = [next, now];
