@@ -12,10 +12,10 @@ int default_threads();
 /// Called with items [begin, end).
 using RangeFunction = void (*)(void* context, int64_t begin, int64_t end);
 
-/// Calls `function` for all of [0, items) in ranges of `grain` (fewer than 2³¹ ranges; one when only this thread works),
-/// on this thread and up to threads − 1 workers. Returns when all are done. The caller takes part and waits only for
-/// workers that have claimed a range: on a busy machine a worker may be scheduled milliseconds late, and then finds
-/// nothing left.
+/// Calls `function` for all of [0, items) in ranges of `grain` (fewer than 2³¹ ranges; one when only this thread
+/// works), on this thread and up to threads − 1 workers. Returns when all are done. The caller takes part and waits
+/// only for workers that have claimed a range: on a busy machine a worker may be scheduled milliseconds late, and then
+/// finds nothing left.
 void parallel_ranges(int64_t items, int64_t grain, int threads, RangeFunction function, void* context);
 
 /// The same for a callable body(begin, end).
