@@ -11,6 +11,7 @@ import { type Gradients, givenGradients } from "./gradients.js";
 import { type LossScaling, packSettings, resolveFrozen } from "./hyper.js";
 import { type CustomObjects, kerasOptimizers, serialize } from "./keras-object.js";
 import { Lifecycle } from "./lifecycle.js";
+import type { NativeGradients } from "./native.js";
 import { type AdamWOptions, type LearningRate, type ResolvedOptions, resolveOptions } from "./options.js";
 import { type Parameter, type ParameterInit, parseParameters } from "./parameters.js";
 import { type OptimizerPlan, type PlannedParameter, planMemory } from "./plan.js";
@@ -151,20 +152,29 @@ export class AdamW {
   #stepNow(gradients: Gradients | undefined, options: StepOptions | undefined): StepReport {
     const engine = this.#lifecycle.ready;
     const gradientScale = parseStepOptions(options);
-    const chosen = engine.prepare(gradients);
-    this.#report = engine.run(chosen, this.#controls(engine, gradientScale));
+    const [chosen, controls] = this.#prepare(engine, gradients, gradientScale);
+    this.#report = engine.run(chosen, controls);
     return this.#report;
   }
 
   async #stepLater(gradients: Gradients | undefined, options: AsyncStepOptions | undefined): Promise<StepReport> {
     const engine = this.#lifecycle.ready;
     const gradientScale = parseAsyncStepOptions(options);
-    const chosen = engine.prepare(gradients);
-    this.#report = await engine.runAsync(chosen, this.#controls(engine, gradientScale));
+    const [chosen, controls] = this.#prepare(engine, gradients, gradientScale);
+    this.#report = await engine.runAsync(chosen, controls);
     return this.#report;
   }
 
-  /** Called last before a step is issued, when nothing can go wrong any more but the rates themselves. */
+  /** All that a step needs. The rates come last: a function is called once for each update that is issued. */
+  #prepare(engine: Engine, gradients: Gradients | undefined, gradientScale: number): [NativeGradients, Controls] {
+    const { weightDecay } = this.#options;
+    const fixed = typeof this.#learningRate === "number" && typeof weightDecay === "number";
+    const chosen = engine.prepare(gradients);
+    const controls = this.#controls(engine, gradientScale);
+    // The code behind a rate may have done anything, such as grow the WebAssembly memory that the parameters are in.
+    return [fixed ? chosen : this.#lifecycle.ready.prepare(gradients), controls];
+  }
+
   #controls(engine: Engine, gradientScale: number): Controls {
     // A function is called once for each update; a micro-step that only accumulates needs no rate.
     const needsRate = typeof this.#learningRate !== "function" || !engine.isMicroStep;

@@ -149,6 +149,15 @@ describe("memory that is gone", () => {
     rejectsWith("DETACHED", () => new AdamW().build([{ name: "a", value }]), "the value of a");
   });
 
+  it("since the learning rate's function has taken it is missed, too", () => {
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    const value = new Float32Array(memory.buffer, 0, 8);
+    const learningRate = () => memory.grow(1) / 1000;
+    const optimizer = new AdamW({ learningRate }).build([{ name: "a", value }]);
+    rejectsWith("DETACHED", () => optimizer.apply([new Float32Array(8)]), "the value of a");
+    expect(optimizer.iterations).to.equal(0);
+  });
+
   it("because a WebAssembly memory grew comes back by rebinding, one array at a time too", () => {
     const memory = new WebAssembly.Memory({ initial: 1 });
     const views = () => ({ value: over(memory.buffer)(64, 4), gradient: over(memory.buffer)(1024, 4) });
