@@ -28,8 +28,9 @@ export { type DeserializeOptions, deserialize, serialize } from "./serialize.js"
 export type { Progress } from "./state/checkpoint.js";
 export { CheckpointError } from "./state/errors.js";
 export type { LoadOptions, LoadReport } from "./state/load.js";
-export type { NotLoaded, Rename } from "./state/load-plan.js";
+export type { NotLoaded } from "./state/load-plan.js";
 export { CheckpointManager, type CheckpointManagerOptions, type ResumeReport, type Saveable } from "./state/manager.js";
+export type { Rename } from "./state/rename.js";
 export type { SaveOptions, SaveReport } from "./state/save.js";
 export type { AsyncStepOptions, StepOptions } from "./step-options.js";
 export type { StepReport } from "./step-report.js";

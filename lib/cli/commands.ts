@@ -25,4 +25,19 @@ export const commands: readonly CommandEntry[] = [
     summary: "bytes that an optimizer takes, before anything is allocated",
     load: () => import("./commands/plan.js"),
   },
+  {
+    name: "inspect",
+    summary: "show what a checkpoint holds: options, counts, tensors, whether all is finite",
+    load: () => import("./commands/inspect.js"),
+  },
+  {
+    name: "verify",
+    summary: "check every byte of a checkpoint; the exit status says the result",
+    load: () => import("./commands/verify.js"),
+  },
+  {
+    name: "convert",
+    summary: "write a checkpoint in another format or under other names",
+    load: () => import("./commands/convert.js"),
+  },
 ];

@@ -44,6 +44,7 @@ const codesOfUsers: Partial<Record<ErrorCode, "usage" | "missing">> = {
   OUT_OF_MEMORY: "missing",
   CUDA: "missing",
   CHECKPOINT: "missing",
+  FILE: "missing",
 };
 
 /** Failures of the file system that name a path of the user's. */

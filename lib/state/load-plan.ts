@@ -1,16 +1,14 @@
 /** What of a checkpoint goes where in an optimizer, decided and checked before anything is changed. */
 
 import type { SlotName } from "../engine.js";
-import { AdamWError, describe } from "../errors.js";
+import { AdamWError } from "../errors.js";
 import type { Parameter } from "../parameters.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { configDifferences } from "./config-differences.js";
 import { dtypeOf } from "./dtypes.js";
 import { type Role, splitTensorName, stepName, tensorName, valueName } from "./names.js";
 import { type OptimizerState, stateSlots } from "./optimizer-state.js";
-
-/** How names in a file become names of parameters: by a table (others stay) or a function. */
-export type Rename = Readonly<Record<string, string>> | ((name: string) => string);
+import { type Rename, renameTensors } from "./rename.js";
 
 export interface PlanOptions {
   readonly mode: "strict" | "partial";
@@ -48,7 +46,7 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
       `${checkpoint.path}: other options than the optimizer's: ${list(differences)}; ${rest}`,
     );
   }
-  const stored = renamed(checkpoint, options.rename);
+  const stored = renameTensors(checkpoint, options.rename);
   const transfers: Transfer[] = [];
   const notLoaded: NotLoaded[] = [];
   const places = placesOf(state, stored, options.parameters);
@@ -82,29 +80,6 @@ function placesOf(state: OptimizerState, stored: ReadonlyMap<string, Tensor>, va
   const steps = engine.trained.map(place(stepName));
   const wantsValues = values ?? [...stored.keys()].some((name) => splitTensorName(name)?.role === valueName);
   return [...steps, ...slots, ...(wantsValues ? engine.parameters.map(place(valueName)) : [])];
-}
-
-/** The file's tensors by the names that `rename` gives their parameters. */
-function renamed(checkpoint: Checkpoint, rename: Rename = {}): Map<string, Tensor> {
-  const newName =
-    typeof rename === "function" ? rename : (name: string) => (Object.hasOwn(rename, name) ? rename[name] : name);
-  const stored = new Map<string, Tensor>();
-  for (const tensor of checkpoint.tensors.values()) {
-    const parts = splitTensorName(tensor.name);
-    const parameter = parts && newName(parts.parameter);
-    const name = parts ? tensorName(String(parameter), parts.role) : tensor.name;
-    if (parts && typeof parameter !== "string") {
-      throw new AdamWError(
-        "INVALID_ARGUMENT",
-        `Expected a name from rename for ${parts.parameter} but received ${describe(parameter)}`,
-      );
-    }
-    if (stored.has(name)) {
-      throw new AdamWError("INVALID_ARGUMENT", `Expected rename to give different names, but two become ${name}`);
-    }
-    stored.set(name, tensor);
-  }
-  return stored;
 }
 
 function unusedReasons(unused: ReadonlyMap<string, Tensor>, options: PlanOptions): [string, { reason: string }][] {

@@ -10,10 +10,11 @@ import { Checksum } from "./checksum.js";
 import { dtypeOf, toFloat32 } from "./dtypes.js";
 import { CheckpointError, checkSignal } from "./errors.js";
 import { openCheckpoint } from "./formats.js";
-import { type LoadPlan, type NotLoaded, planLoad, type Rename, type Transfer } from "./load-plan.js";
+import { type LoadPlan, type NotLoaded, planLoad, type Transfer } from "./load-plan.js";
 import { stepName, tensorName, valueName } from "./names.js";
 import { floatsOf, type OptimizerState } from "./optimizer-state.js";
 import { PieceReader } from "./pieces.js";
+import type { Rename } from "./rename.js";
 import { callbackKind, parsePath, signalKind } from "./transfer-options.js";
 
 export interface LoadOptions extends TransferOptions {

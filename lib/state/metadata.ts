@@ -13,7 +13,10 @@ export const ownFormat = "fused-adamw";
 export const schemaVersion = 1;
 
 /** The parts of a checkpoint that are no tensors, and how tensors are checked. */
-export type Description = Pick<Checkpoint, "optimizer" | "learningRate" | "counters" | "parameters" | "metadata">;
+export type Description = Pick<
+  Checkpoint,
+  "optimizer" | "isConfigPartial" | "learningRate" | "counters" | "parameters" | "metadata"
+>;
 
 export interface OwnMetadata extends Description {
   /** Shared by the files that were saved together. */
@@ -28,7 +31,7 @@ type Listed = { readonly name: string; readonly dtype: string; readonly shape: r
 /** The strings of `__metadata__`. */
 export function formatMetadata(
   id: string,
-  { optimizer, learningRate, counters, parameters, metadata }: Description,
+  { optimizer, isConfigPartial = false, learningRate, counters, parameters, metadata }: Description,
   tensors: readonly Listed[],
   checksums: Readonly<Record<string, string>>,
 ): Record<string, string> {
@@ -38,6 +41,7 @@ export function formatMetadata(
     id,
     precision: "float32",
     optimizer: JSON.stringify(optimizer),
+    optimizer_keys: isConfigPartial ? "some" : "all",
     learning_rate: JSON.stringify(learningRate),
     counters: JSON.stringify(counters),
     parameters: JSON.stringify(parameters),
@@ -88,6 +92,7 @@ export function parseMetadata(
   return {
     id: strings.id ?? "",
     optimizer: read<SerializedObject | null>("optimizer", (value) => value === null || isRecord(value)),
+    isConfigPartial: strings.optimizer_keys === "some",
     learningRate: read<number | null>("learning_rate", (value) => value === null || typeof value === "number"),
     counters: read<Partial<Counters>>(
       "counters",

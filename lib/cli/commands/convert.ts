@@ -1,0 +1,64 @@
+/** `convert`: a checkpoint in another format or under other names. */
+
+import type { Command } from "commander";
+import { formatOf, type WritableFormat, writableFormats, writeCheckpoint } from "../../state/formats.js";
+import { renameCheckpoint } from "../../state/rename.js";
+import { collectRename, namesSyntax, withCheckpoint } from "../checkpoint-arguments.js";
+import { scanCheckpoint } from "../checkpoint-scan.js";
+import { wrongValue } from "../exit.js";
+import { formatBytes } from "../format.js";
+import { progressLine } from "../progress.js";
+import { print, printJson } from "../terminal.js";
+
+interface Options {
+  names?: string;
+  rename?: Record<string, string>;
+  format?: string;
+  shardBytes?: string;
+  json?: true;
+}
+
+export function define(command: Command): void {
+  command
+    .description("Checks a checkpoint and writes it again, in another format or under other names.")
+    .argument("<in>", "a checkpoint of this package, PyTorch's state_dict, or a folder of shards")
+    .argument("<out>", "where to write; .pt, .pth and .bin are PyTorch's, everything else is safetensors")
+    .option("--format <format>", `${writableFormats.join(" or ")}, whatever the extension`)
+    .option("--rename <old=new>", "another name for a parameter; may be given many times", collectRename)
+    .option("--names <list>", namesSyntax)
+    .option("--shard-bytes <bytes>", "write a folder of files of about this size")
+    .addHelpText(
+      "after",
+      "\nExample:\n  fused-adamw convert optimizer.pt training.safetensors --rename fc.weight=dense/kernel",
+    )
+    .action((input: string, output: string, options: Options) => convert(input, output, options));
+}
+
+function convert(input: string, output: string, options: Options): Promise<void> {
+  const { names, rename = {}, json } = options;
+  const format = parseFormat(options.format) ?? formatOf(output);
+  const shardBytes = parseBytes(options.shardBytes);
+  return withCheckpoint(input, names, async (opened) => {
+    const tensors = await scanCheckpoint(opened);
+    const line = progressLine("writing");
+    const checkpoint = renameCheckpoint(opened, rename);
+    const progress = line.show;
+    const bytes = await writeCheckpoint(output, checkpoint, { format, shardBytes, progress }).finally(() => line.end());
+    if (json) return printJson({ input, output, from: opened.format, to: format, tensors: tensors.length, bytes });
+    print(`${output}: ${tensors.length} tensors, ${formatBytes(bytes)}, ${opened.format} → ${format}`);
+  });
+}
+
+function parseFormat(text: string | undefined): WritableFormat | undefined {
+  if (text === undefined) return undefined;
+  const found = writableFormats.find((format) => format === text);
+  if (!found) throw wrongValue("--format", writableFormats.join(" or "), text);
+  return found;
+}
+
+function parseBytes(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = Number(text);
+  if (!Number.isSafeInteger(bytes) || bytes < 1) throw wrongValue("--shard-bytes", "an integer ≥ 1", text);
+  return bytes;
+}

@@ -1,0 +1,39 @@
+/** `verify`: whether a checkpoint is whole. */
+
+import type { Command } from "commander";
+import { CheckpointError } from "../../state/errors.js";
+import { namesSyntax, withCheckpoint } from "../checkpoint-arguments.js";
+import { bytesOfTensors, scanCheckpoint } from "../checkpoint-scan.js";
+import { CommandError } from "../exit.js";
+import { formatBytes } from "../format.js";
+import { print, printJson } from "../terminal.js";
+
+interface Options {
+  names?: string;
+  json?: true;
+}
+
+export function define(command: Command): void {
+  command
+    .description("Reads every byte of a checkpoint. Ends with 0 when it is whole, with 1 when it is damaged.")
+    .argument("<file>", "a checkpoint of this package, PyTorch's state_dict, or a folder of shards")
+    .option("--names <list>", namesSyntax)
+    .action((file: string, options: Options) =>
+      verify(file, options).catch((error: unknown) => {
+        if (!(error instanceof CheckpointError)) throw error;
+        throw new CommandError("failed", error.message, { code: error.code, cause: error });
+      }),
+    );
+}
+
+function verify(file: string, { names, json }: Options): Promise<void> {
+  return withCheckpoint(file, names, async (checkpoint) => {
+    const tensors = await scanCheckpoint(checkpoint);
+    const bytes = bytesOfTensors(checkpoint);
+    const unchecked = tensors.filter(({ checksum }) => checksum === null).length;
+    const { path, format } = checkpoint;
+    if (json) return printJson({ path, format, whole: true, tensors: tensors.length, unchecked, bytes });
+    const rest = unchecked > 0 ? `; ${unchecked} have no checksum` : "";
+    print(`${path} is whole: ${format}, ${tensors.length} tensors, ${formatBytes(bytes)}${rest}`);
+  });
+}

@@ -1,0 +1,44 @@
+/** Other names for the parameters of a checkpoint. */
+
+import { AdamWError, describe } from "../errors.js";
+import type { Checkpoint, Tensor } from "./checkpoint.js";
+import { splitTensorName, tensorName } from "./names.js";
+
+/** How names in a file become names of parameters: by a table (others stay) or a function. */
+export type Rename = Readonly<Record<string, string>> | ((name: string) => string);
+
+/** The file's tensors by the names that `rename` gives their parameters. */
+export function renameTensors(checkpoint: Checkpoint, rename: Rename = {}): Map<string, Tensor> {
+  const newName =
+    typeof rename === "function" ? rename : (name: string) => (Object.hasOwn(rename, name) ? rename[name] : name);
+  const stored = new Map<string, Tensor>();
+  for (const tensor of checkpoint.tensors.values()) {
+    const parts = splitTensorName(tensor.name);
+    const parameter = parts && newName(parts.parameter);
+    const name = parts ? tensorName(String(parameter), parts.role) : tensor.name;
+    if (parts && typeof parameter !== "string") {
+      throw new AdamWError(
+        "INVALID_ARGUMENT",
+        `Expected a name from rename for ${parts.parameter} but received ${describe(parameter)}`,
+      );
+    }
+    if (stored.has(name)) {
+      throw new AdamWError("INVALID_ARGUMENT", `Expected rename to give different names, but two become ${name}`);
+    }
+    stored.set(name, tensor);
+  }
+  return stored;
+}
+
+/** The same checkpoint, its parameters under other names. @throws INVALID_ARGUMENT when two get the same */
+export function renameCheckpoint(checkpoint: Checkpoint, table: Readonly<Record<string, string>>): Checkpoint {
+  const tensors = [...renameTensors(checkpoint, table)].map(([name, tensor]): [string, Tensor] => [
+    name,
+    { ...tensor, name },
+  ]);
+  const parameters = checkpoint.parameters.map((parameter) => ({
+    ...parameter,
+    name: Object.hasOwn(table, parameter.name) ? (table[parameter.name] as string) : parameter.name,
+  }));
+  return { ...checkpoint, tensors: new Map(tensors), parameters };
+}
