@@ -1,5 +1,6 @@
 /** The devices a step can run on. */
 
+import { availableParallelism } from "node:os";
 import { type DeviceInfo, native } from "./native.js";
 import { type Kind, parse, parseRecord, text } from "./validate.js";
 
@@ -13,7 +14,7 @@ export interface RuntimeOptions {
   threads?: number | undefined;
 }
 
-/** The runtime options with every field present; 0 threads: as many as there are processors. */
+/** The runtime options with every field present. */
 export interface Runtime {
   readonly device: string;
   readonly threads: number;
@@ -32,13 +33,15 @@ export function parseRuntime(runtime: RuntimeOptions): Runtime {
   const { device = "auto", threads } = parseRecord(runtime, "the runtime options", ["device", "threads"]);
   return {
     device: parse(text, device, "device"),
-    threads: threads === undefined ? threadsOfEnvironment() : parse(threadCount, threads, "threads"),
+    threads: threads === undefined ? defaultThreads() : parse(threadCount, threads, "threads"),
   };
 }
 
-function threadsOfEnvironment(): number {
+function defaultThreads(): number {
   const wanted = process.env.FUSED_ADAMW_THREADS;
-  return wanted ? parse(threadCount, /^\d+$/.test(wanted) ? Number(wanted) : wanted, "FUSED_ADAMW_THREADS") : 0;
+  // Heeds the process' affinity and, where Node does, a container's share of the processors.
+  if (!wanted) return Math.min(availableParallelism(), mostThreads);
+  return parse(threadCount, /^\d+$/.test(wanted) ? Number(wanted) : wanted, "FUSED_ADAMW_THREADS");
 }
 
 /** Every device this build knows, best first; those this machine lacks say why in `reason`. */

@@ -65,10 +65,13 @@ function registeredName(module: string | null, className: string): string | null
 /** The classes and functions that JSON may name beside those of this package, under the names it has for them. */
 export type CustomObjects = Readonly<Record<string, CustomClass | (() => number)>>;
 
-/** A class that makes its objects from a configuration: by `fromConfig` if it has that, else by its constructor. */
+/**
+ * A class that makes its objects from a configuration: by `fromConfig` if it has that, else by its constructor. An
+ * optimizer's also gets what `deserialize` was told of the device.
+ */
 export interface CustomClass {
-  new (config: never): object;
-  fromConfig?(config: unknown): object;
+  new (config: never, runtime: never): object;
+  fromConfig?(config: unknown, runtime?: object): object;
 }
 
 /** What an envelope names: a class of this package, to be given its configuration, or an object already made. */
@@ -85,6 +88,7 @@ export function find<Class extends SerializableClass>(
   name: string,
   classes: readonly Class[],
   customObjects: CustomObjects,
+  runtime?: object,
 ): Found<Class> {
   const envelope = parseEnvelope(json, name);
   const { module, class_name, config, registered_name } = envelope;
@@ -92,7 +96,7 @@ export function find<Class extends SerializableClass>(
   for (const key of isFunction ? [config] : [registered_name, class_name]) {
     if (typeof key === "string" && Object.hasOwn(customObjects, key)) {
       const custom = customObjects[key] as CustomObjects[string];
-      return { object: isFunction ? custom : construct(custom as CustomClass, config) };
+      return { object: isFunction ? custom : construct(custom as CustomClass, config, runtime) };
     }
   }
   const known = classes.find((candidate) => isNamed(candidate, envelope));
@@ -101,8 +105,10 @@ export function find<Class extends SerializableClass>(
   throw invalid(name, `one of ${names}, or a name in customObjects`, isFunction ? config : class_name);
 }
 
-function construct(type: CustomClass, config: unknown): object {
-  return type.fromConfig ? type.fromConfig(config) : new type(config as never);
+function construct(type: CustomClass, config: unknown, runtime: object | undefined): object {
+  // A schedule computes nowhere; the second argument of its fromConfig() is of another kind.
+  const where = "at" in (type.prototype as object) ? undefined : runtime;
+  return type.fromConfig ? type.fromConfig(config, where) : new type(config as never, where as never);
 }
 
 /**

@@ -193,7 +193,7 @@ export class LossScaleOptimizer {
     runtime: RuntimeOptions & { customObjects?: CustomObjects } = {},
   ): LossScaleOptimizer {
     const { inner, options } = configToLossScale(config);
-    const found = find(inner, "inner_optimizer", [AdamW], runtime.customObjects ?? {});
+    const found = find(inner, "inner_optimizer", [AdamW], runtime.customObjects ?? {}, runtime);
     const optimizer = "object" in found ? found.object : found.class.fromConfig(found.config, runtime);
     return new this(optimizer as AdamW, options);
   }

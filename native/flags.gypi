@@ -14,7 +14,7 @@
       "-Werror=double-promotion",
       "-Werror=reorder"
     ],
-    "msvc_flags": ["/std:c++17", "/fp:precise", "/utf-8", "/W3"],
+    "msvc_flags": ["/std:c++17", "/permissive-", "/Zc:lambda", "/fp:precise", "/utf-8", "/W3"],
     "msvc_defines": ["NOMINMAX", "WIN32_LEAN_AND_MEAN"],
     "linux_link_flags": ["-Wl,--exclude-libs,ALL"],
     "addon_defines": [

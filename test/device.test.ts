@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { expect } from "chai";
 import { AdamW } from "../lib/adamw.js";
 import { devices, parseRuntime, type RuntimeOptions } from "../lib/device.js";
@@ -61,7 +62,7 @@ describe("threads", () => {
     expect(parseRuntime({})).to.deep.equal({ device: "auto", threads: 3 });
     expect(parseRuntime({ threads: 2 }).threads).to.equal(2);
     process.env.FUSED_ADAMW_THREADS = "";
-    expect(parseRuntime({}).threads).to.equal(0);
+    expect(parseRuntime({}).threads).to.equal(availableParallelism());
   });
 
   it("of the environment that are none are an error, too", () => {

@@ -78,6 +78,10 @@ describe("serialize and deserialize", () => {
     expect(read.getConfig().beta_1).to.equal(0.8);
     const scaler = stored(serialize(new MyScaler(new AdamW())));
     expect(deserialize(scaler, { customObjects })).to.be.instanceOf(MyScaler);
+
+    const placed = deserialize(stored(serialize(new MyAdamW())), { customObjects, device: "cpu:scalar" }) as AdamW;
+    placed.build([{ name: "w", value: new Float32Array(1) }]);
+    expect(placed.device).to.equal("cpu:scalar");
   });
 
   it("reject what names no class, and unknown options", () => {

@@ -3,5 +3,5 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-const Kernels avx2_kernels = make_kernels<avx2::Vec>();
+constexpr Kernels avx2_kernels = make_kernels<avx2::Vec>();
 }  // namespace adamw::cpu

@@ -3,5 +3,5 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-const Kernels neon_kernels = make_kernels<neon::Vec>();
+constexpr Kernels neon_kernels = make_kernels<neon::Vec>();
 }  // namespace adamw::cpu
