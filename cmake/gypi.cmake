@@ -21,14 +21,15 @@ function(gypi_list out json)
   set(${out} "${list}" PARENT_SCOPE)
 endfunction()
 
-# gypi_targets(OUT JSON ARCH): the names of the targets for ARCH; target_NAME is set to each one's JSON.
-function(gypi_targets out json arch)
+# gypi_targets(OUT JSON CONDITION...): the names of the targets where those conditions hold; target_NAME is set to each
+# one's JSON.
+function(gypi_targets out json)
   set(names "")
   gypi_list(found "${json}" targets)
   gypi_list(conditions "${json}" conditions)
   foreach(condition IN LISTS conditions)
     string(JSON expression GET "${condition}" 0)
-    if(expression STREQUAL "target_arch=='${arch}'")
+    if(expression IN_LIST ARGN)
       gypi_list(conditional "${condition}" 1 targets)
       list(APPEND found ${conditional})
     endif()

@@ -47,7 +47,8 @@ export class Engine {
     this.#options = options;
     this.#bindings = bindings;
     this.#native = new native.Optimizer({
-      device,
+      // Arrays of the host are updated where they are, beside a GPU too; a device that is named gets copies of them.
+      device: device === "auto" ? "cpu" : device,
       threads,
       policy: packPolicy(options, scaling),
       lossScale: scaling.scale,
@@ -117,6 +118,12 @@ export class Engine {
     const native = this.#idle();
     const row = this.#bindings.rebind(parameter, memory);
     if (row !== undefined) native.bind(row, memory.value, memory.gradient);
+  }
+
+  /** For values written into the parameters' arrays: a device with memory of its own works on copies. */
+  takeValues(): void {
+    const native = this.#idle();
+    for (const [row, { value }] of this.trained.entries()) native.bind(row, value, undefined);
   }
 
   /** The gradients to step with, checked together with the parameters' memory; nothing changes yet. */

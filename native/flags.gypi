@@ -16,6 +16,8 @@
     ],
     "msvc_flags": ["/std:c++17", "/permissive-", "/Zc:lambda", "/fp:precise", "/utf-8", "/W3"],
     "msvc_defines": ["NOMINMAX", "WIN32_LEAN_AND_MEAN"],
+    "cuda_flags": ["-std=c++17", "-O3", "-fmad=false", "-Xptxas", "-warn-spills,-warn-lmem-usage,-Werror"],
+    "cuda_architectures": ["75", "80", "86", "89", "90", "100", "120"],
     "linux_link_flags": ["-Wl,--exclude-libs,ALL"],
     "addon_defines": [
       "NAPI_VERSION=9",

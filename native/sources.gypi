@@ -10,7 +10,7 @@
     {
       "target_name": "engine",
       "type": "static_library",
-      "sources": ["engine/optimizer.cpp", "engine/plan.cpp"]
+      "sources": ["engine/mirror.cpp", "engine/optimizer.cpp", "engine/pipeline.cpp", "engine/plan.cpp"]
     },
     {
       "target_name": "kernels",
@@ -29,6 +29,42 @@
     }
   ],
   "conditions": [
+    ["cuda=='off'", {
+      "targets": [
+        {
+          "target_name": "cuda",
+          "type": "static_library",
+          "sources": ["kernels/cuda/none.cpp"]
+        }
+      ]
+    }],
+    ["cuda=='on'", {
+      "targets": [
+        {
+          "target_name": "cuda",
+          "type": "static_library",
+          "sources": ["kernels/cuda/device.cu"],
+          "rules": [
+            {
+              "rule_name": "nvcc",
+              "extension": "cu",
+              "message": "nvcc <(RULE_INPUT_PATH)",
+              "inputs": ["<(nvcc)", "<@(cuda_headers)"],
+              "outputs": ["<(INTERMEDIATE_DIR)/<(RULE_INPUT_ROOT).o"],
+              "process_outputs_as_sources": 1,
+              "action": [
+                "<(nvcc)", "<@(cuda_flags)", "<@(cuda_architecture_flags)", "-t", "0", "-I", ".",
+                "-Xcompiler", "-fPIC,-fvisibility=hidden,-ffp-contract=off",
+                "-c", "<(RULE_INPUT_PATH)", "-o", "<@(_outputs)"
+              ]
+            }
+          ],
+          "link_settings": {
+            "libraries": ["<(cuda_library)/libcudart_static.a", "-lrt", "-ldl", "-lpthread"]
+          }
+        }
+      ]
+    }],
     ["target_arch=='x64'", {
       "targets": [
         {

@@ -103,6 +103,7 @@ async function loadFrom(
     const message = `${path} failed when it was read for the second time, so the state is incomplete: load again (${(error as Error).message})`;
     throw new AdamWError("CHECKPOINT", message, { cause: error });
   }
+  state.engine.takeValues();
   apply(state, { ...counts, learningRate: options.config === "keep" ? null : counts.learningRate });
   release("whole");
   const loaded = plan.transfers.map(({ parameter, slot }) => tensorName(parameter.name, slot));

@@ -75,7 +75,7 @@ Optimizer& OptimizerWrap::optimizer() const {
 
 size_t OptimizerWrap::row(const Napi::Value& value) const {
   const int64_t index = value.As<Napi::Number>().Int64Value();
-  if (index < 0 || index >= optimizer().plan().row_count) throw Error("INVALID_ARGUMENT", "No such parameter");
+  if (index < 0 || index >= optimizer().size()) throw Error("INVALID_ARGUMENT", "No such parameter");
   return static_cast<size_t>(index);
 }
 
@@ -92,7 +92,7 @@ SlotIndex OptimizerWrap::slot(size_t row, const Napi::Value& value) const {
 OptimizerWrap::SlotRange OptimizerWrap::slot_range(Info info) const {
   const size_t index = row(info[0]);
   const SlotIndex which = slot(index, info[1]);
-  const int64_t count = optimizer().plan().rows[index].count;
+  const int64_t count = optimizer().count(index);
   if (info[3].IsUndefined()) return {index, which, 0, count, elements<float>(info[2], count)};
   const auto part = view<float>(info[2]);
   const int64_t offset = info[3].As<Napi::Number>().Int64Value();
@@ -105,14 +105,13 @@ OptimizerWrap::SlotRange OptimizerWrap::slot_range(Info info) const {
 /// An array binds this step's gradients, one entry per parameter; undefined leaves those that are bound.
 void OptimizerWrap::bind_gradients(const Napi::Value& gradients) {
   if (gradients.IsUndefined()) return;
-  const Plan& plan = optimizer().plan();
   const auto list = gradients.As<Napi::Array>();
   const uint32_t length = list.Length();
-  if (length != static_cast<uint64_t>(plan.row_count)) {
+  if (length != static_cast<uint64_t>(optimizer().size())) {
     throw Error("LENGTH_MISMATCH", "Expected one gradient per parameter");
   }
   for (uint32_t i = 0; i < length; ++i) {
-    optimizer().bind_gradient(i, optional_elements(list.Get(i), plan.rows[i].count));
+    optimizer().bind_gradient(i, optional_elements(list.Get(i), optimizer().count(i)));
   }
 }
 
@@ -134,15 +133,14 @@ Napi::Value OptimizerWrap::step_async(Info info) {
     Optimizer* const target = &optimizer();
     const Controls controls = *controls_;
     return Task<std::function<void()>, std::function<void()>>::run(
-        Value(), [target, controls] { target->step(controls); },
-        [this, target] { *report_ = target->plan().board->report; });
+        Value(), [target, controls] { target->step(controls); }, [this, target] { *report_ = target->report(); });
   });
 }
 
 Napi::Value OptimizerWrap::bind(Info info) {
   guard(info.Env(), [&] {
     const size_t index = row(info[0]);
-    const int64_t count = optimizer().plan().rows[index].count;
+    const int64_t count = optimizer().count(index);
     if (!info[1].IsUndefined()) optimizer().bind_param(index, elements<float>(info[1], count));
     if (!info[2].IsUndefined()) optimizer().bind_gradient(index, optional_elements(info[2], count));
   });
@@ -171,30 +169,27 @@ Napi::Value OptimizerWrap::counters(Info info) {
 }
 
 Napi::Value OptimizerWrap::set_counters(Info info) {
-  guard(info.Env(), [&] { optimizer().counters() = *block<Counters>(info[0]); });
+  guard(info.Env(), [&] { optimizer().set_counters(*block<Counters>(info[0])); });
   return info.Env().Undefined();
 }
 
 Napi::Value OptimizerWrap::updates(Info info) {
   guard(info.Env(), [&] {
-    const Plan& plan = optimizer().plan();
-    std::copy_n(plan.updates, plan.row_count, elements<double>(info[0], plan.row_count));
+    const int64_t size = optimizer().size();
+    std::copy_n(optimizer().updates(), size, elements<double>(info[0], size));
   });
   return info[0];
 }
 
 Napi::Value OptimizerWrap::set_updates(Info info) {
-  guard(info.Env(), [&] {
-    const Plan& plan = optimizer().plan();
-    std::copy_n(elements<double>(info[0], plan.row_count), plan.row_count, plan.updates);
-  });
+  guard(info.Env(), [&] { optimizer().set_updates(elements<double>(info[0], optimizer().size())); });
   return info.Env().Undefined();
 }
 
 Napi::Value OptimizerWrap::row_sums(Info info) {
   guard(info.Env(), [&] {
-    const Plan& plan = optimizer().plan();
-    std::copy_n(plan.row_sums, plan.row_count, elements<double>(info[0], plan.row_count));
+    const int64_t size = optimizer().size();
+    std::copy_n(optimizer().row_sums(), size, elements<double>(info[0], size));
   });
   return info[0];
 }

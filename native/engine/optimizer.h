@@ -1,9 +1,12 @@
 // An optimizer between build and dispose: its plan, its counts, and the order of a step.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "mirror.h"
+#include "pipeline.h"
 #include "plan.h"
 
 namespace adamw {
@@ -14,49 +17,99 @@ struct OptimizerSpec {
   Policy policy{};
   double loss_scale = 1.0;
   std::vector<ParameterSpec> parameters;
+  void* stream = nullptr;  ///< that work is put on; null: a stream of its own
 };
 
 class Optimizer {
  public:
   /// Throws NO_DEVICE, OUT_OF_MEMORY.
   explicit Optimizer(const OptimizerSpec& spec);
+  ~Optimizer();
 
   /// One step over the gradients that are bound: norms, if anything needs them, the prologue, one pass over memory.
+  /// Returns when it is done, with what it did.
   const Report& step(const Controls& controls);
 
+  // On an asynchronous device steps may also be issued ahead, without waiting. The device counts them itself, so the
+  // host gives the rates of every raw step that the next one may turn out to be.
+  /// The first of those, and how many.
+  struct Span {
+    int64_t first;
+    int64_t count;
+  };
+  Span foresee();
+  /// Puts a step on the stream; `rates` as foresee() asked for.
+  void issue(double gradient_scale, const Rates* rates, int64_t count);
+  /// Waits for the steps issued, and brings host arrays up to date. Throws what went wrong.
+  void wait();
+
+  /// What the newest finished step did.
+  const Report& report();
+  /// Of that step, on an asynchronous device; else as they are.
+  const double* row_sums();
+
   /// Which hyper-parameters each parameter has; needed before the first step.
-  void assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment) {
-    memory_.assign(settings, assignment);
-  }
+  void assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment);
   /// Replaces the policy; the optional streams must stay what they were at build.
   void set_policy(const Policy& policy);
 
-  /// Other memory for parameter `index`; null leaves the parameter, and means no gradient.
-  void bind_param(size_t index, void* param) { memory_.rows()[index].param = param; }
-  void bind_gradient(size_t index, void* gradient) { memory_.plan().gradients[index] = gradient; }
+  /// Other memory for parameter `index`; a null gradient means none.
+  void bind_param(size_t index, void* param, Place place = Place::kHost);
+  void bind_gradient(size_t index, void* gradient, Place place = Place::kHost) {
+    void*& bound = memory_.gradients.host()[index];
+    void* const reachable = ahead_ ? reachable_gradient(index, gradient, place) : gradient;
+    if (ahead_ && bound != reachable) ahead_->rebound = true;
+    bound = reachable;
+  }
 
   const Device& device() const { return *device_; }
+  void* stream() const { return launch_.stream; }
   const Plan& plan() const { return memory_.plan(); }
-  Counters& counters() { return memory_.board().counters; }
+  int64_t size() const { return memory_.plan().row_count; }
+  /// Elements of parameter `index`.
+  int64_t count(size_t index) const { return memory_.rows.host()[index].count; }
+
+  // These wait for the steps issued.
+  const Counters& counters();
+  void set_counters(const Counters& counters);
+  /// Real updates each parameter took part in.
+  const double* updates();
+  void set_updates(const double* updates);
+
   /// What the slots take, in bytes.
   size_t state_bytes() const { return memory_.slot_bytes(); }
   /// Null where the layout has no such slot.
   float* slot(size_t index, SlotIndex slot) const;
 
   /// Copies `count` elements of a slot from element `offset` on; the caller checked that they exist.
-  void read_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, float* to) const;
+  void read_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, float* to);
   void write_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, const float* from);
   /// Parameters ↔ averages, and parameters ← averages.
   void exchange_ema();
   void apply_ema();
 
  private:
+  /// What an asynchronous device needs besides.
+  struct Ahead {
+    Pipeline pipeline;
+    Mirror mirror;
+    double gradient_scale = 1.0;  ///< as the device will have it once it has done what is issued
+    bool rebound = false;         ///< the table of gradients changed since it was last sent
+    bool may_zero = false;        ///< host gradients, as the steps under way turn out to be skipped or not
+  };
+
   size_t state_element_bytes() const;
   void* slot_at(size_t index, SlotIndex slot, int64_t offset) const;
+  void* reachable_param(size_t index, void* param, Place place);
+  void* reachable_gradient(size_t index, void* gradient, Place place);
+  void send_gradients(const Pipeline::Flight& flight);
+  void send_rates(const Pipeline::Flight& flight, const Rates* rates, int64_t count);
 
   const Device* device_;
+  std::unique_ptr<StreamHandle> own_stream_;
   Launch launch_;
   PlanMemory memory_;
+  std::unique_ptr<Ahead> ahead_;  ///< null on other devices
 };
 
 }  // namespace adamw

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/error.h"
+#include "rule/control.h"
 #include "rule/fold.h"
 
 namespace adamw {
@@ -38,6 +39,22 @@ char* place(char* free, const ParameterSpec& parameter, int slot) {
 
 bool has_slot(unsigned streams, const Slot& slot) { return slot.stream == 0 || (streams & slot.stream) != 0; }
 
+PlanSize measure(unsigned streams, const LayoutInfo& layout, const std::vector<ParameterSpec>& parameters) {
+  PlanSize size;
+  size.rows = static_cast<int64_t>(parameters.size());
+  for (const ParameterSpec& parameter : parameters) {
+    if (parameter.count < 0 || parameter.count > kMostElements - size.elements) {
+      throw Error("OUT_OF_MEMORY", "The parameters have more elements than memory can hold");
+    }
+    size.elements += parameter.count;
+    size.chunks += (parameter.count + kChunkLength - 1) / kChunkLength;
+    for (const Slot& slot : kSlotTable) {
+      size.slot_bytes += has_slot(streams, slot) ? reserved_bytes(parameter.count, layout) : 0;
+    }
+  }
+  return size;
+}
+
 }  // namespace
 
 unsigned streams_of(const Policy& policy) {
@@ -46,83 +63,89 @@ unsigned streams_of(const Policy& policy) {
 }
 
 PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters)
-    : device_(&device) {
+    : PlanMemory(device, policy, parameters, measure(streams_of(policy), kLayoutTable.rows[0], parameters)) {}
+
+PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters,
+                       const PlanSize& size)
+    : board(device, 1),
+      settings(device, size.rows),
+      rows(device, size.rows),
+      gradients(device, size.rows),
+      updates(device, size.rows),
+      row_sums(device, size.rows),
+      window(device, device.is_asynchronous() ? kWindow : 0),
+      chunks_(device, size.chunks),
+      chunk_sums_(device, static_cast<size_t>(size.chunks) * sizeof(double)),
+      works_(device, static_cast<size_t>(size.rows) * sizeof(Work)),
+      remembered_(device, static_cast<size_t>(size.rows) * sizeof(Remembered)),
+      slots_(device, size.slot_bytes) {
+  plan_.board = board.device();
+  plan_.settings = settings.device();
+  plan_.rows = rows.device();
+  plan_.chunks = chunks_.device();
+  plan_.gradients = gradients.device();
+  plan_.updates = updates.device();
+  plan_.row_sums = row_sums.device();
+  plan_.chunk_sums = chunk_sums_.as<double>();
+  plan_.works = works_.as<Work>();
+  plan_.remembered = remembered_.as<Remembered>();
+  plan_.window = window.count() > 0 ? window.device() : nullptr;
+  plan_.row_count = size.rows;
+  plan_.chunk_count = size.chunks;
+  plan_.element_count = size.elements;
+  plan_.streams = streams_of(policy);
+  set_policy(policy);
+
   const LayoutInfo& layout = kLayoutTable.rows[plan_.layout];
-  const unsigned streams = streams_of(policy);
-  int64_t chunk_count = 0;
-  size_t all_slots = 0;
-  int64_t element_count = 0;
-  for (const ParameterSpec& parameter : parameters) {
-    if (parameter.count < 0 || parameter.count > kMostElements - element_count) {
-      throw Error("OUT_OF_MEMORY", "The parameters have more elements than memory can hold");
-    }
-    element_count += parameter.count;
-    chunk_count += (parameter.count + kChunkLength - 1) / kChunkLength;
-    for (const Slot& slot : kSlotTable)
-      all_slots += has_slot(streams, slot) ? reserved_bytes(parameter.count, layout) : 0;
-  }
-
-  board_ = table(1, sizeof(Board));
-  settings_ = table(parameters.size(), sizeof(Setting));
-  rows_ = table(parameters.size(), sizeof(Row));
-  chunks_ = table(chunk_count, sizeof(Chunk));
-  gradients_ = table(parameters.size(), sizeof(void*));
-  updates_ = table(parameters.size(), sizeof(double));
-  row_sums_ = table(parameters.size(), sizeof(double));
-  chunk_sums_ = table(chunk_count, sizeof(double));
-  works_ = table(parameters.size(), sizeof(Work));
-  remembered_ = table(parameters.size(), sizeof(Remembered));
-  slots_ = table(all_slots, 1);
-
-  board().policy = policy;
   char* free_slot = slots_.as<char>();
-  Chunk* chunk = chunks_.as<Chunk>();
+  int64_t next_chunk = 0;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const ParameterSpec& parameter = parameters[i];
-    gradients_.as<void*>()[i] = parameter.gradient;
-    Row& row = rows()[i];
+    gradients.host()[i] = parameter.gradient;
+    Row& row = rows.host()[i];
     row.param = parameter.param;
     row.count = parameter.count;
-    row.first_chunk = chunk - chunks_.as<Chunk>();
+    row.first_chunk = next_chunk;
     for (int64_t begin = 0; begin < parameter.count; begin += kChunkLength) {
       const int64_t count = std::min(kChunkLength, parameter.count - begin);
-      *chunk++ = {begin, static_cast<int32_t>(count), static_cast<int32_t>(i)};
+      chunks_.host()[next_chunk++] = {begin, static_cast<int32_t>(count), static_cast<int32_t>(i)};
     }
-    row.chunk_count = chunk - chunks_.as<Chunk>() - row.first_chunk;
+    row.chunk_count = next_chunk - row.first_chunk;
     for (int slot = 0; slot < kSlots; ++slot) {
-      if (!has_slot(streams, kSlotTable[slot])) continue;
+      if (!has_slot(plan_.streams, kSlotTable[slot])) continue;
       char* const placed = place(free_slot, parameter, slot);
       row.slots[slot] = placed;
       free_slot = placed + aligned_bytes(parameter.count, layout);
     }
   }
-
-  plan_.board = board_.as<Board>();
-  plan_.settings = settings_.as<Setting>();
-  plan_.rows = rows();
-  plan_.chunks = chunks_.as<Chunk>();
-  plan_.gradients = gradients_.as<void*>();
-  plan_.updates = updates_.as<double>();
-  plan_.row_sums = row_sums_.as<double>();
-  plan_.chunk_sums = chunk_sums_.as<double>();
-  plan_.works = works_.as<Work>();
-  plan_.remembered = remembered_.as<Remembered>();
-  plan_.row_count = static_cast<int64_t>(parameters.size());
-  plan_.chunk_count = chunk_count;
-  plan_.element_count = element_count;
-  plan_.streams = streams;
+  std::fill_n(window.host(), window.count(), Rates{-1.0, 0.0, 0.0});  // no raw step has this number
 }
 
-void PlanMemory::assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment) {
-  const auto setting_count = static_cast<int64_t>(settings.size());
+void PlanMemory::assign(const std::vector<Setting>& given, const std::vector<int64_t>& assignment) {
+  const auto setting_count = static_cast<int64_t>(given.size());
   const bool fits = setting_count <= plan_.row_count && static_cast<int64_t>(assignment.size()) == plan_.row_count;
   const auto exists = [&](int64_t setting) { return setting >= 0 && setting < setting_count; };
   if (!fits || !std::all_of(assignment.begin(), assignment.end(), exists)) {
     throw Error("INVALID_ARGUMENT", "Expected one existing setting per parameter");
   }
-  std::copy(settings.begin(), settings.end(), settings_.as<Setting>());
-  for (size_t i = 0; i < assignment.size(); ++i) rows()[i].setting = assignment[i];
+  std::copy(given.begin(), given.end(), settings.host());
+  for (size_t i = 0; i < assignment.size(); ++i) rows.host()[i].setting = assignment[i];
   plan_.setting_count = setting_count;
+}
+
+void PlanMemory::set_policy(const Policy& policy) {
+  board.host()->policy = policy;
+  plan_.may_sum = may_need_norms(policy);
+}
+
+void PlanMemory::push(const Launch& launch) const {
+  board.push(launch);
+  settings.push(launch);
+  rows.push(launch);
+  gradients.push(launch);
+  updates.push(launch);
+  window.push(launch);
+  chunks_.push(launch);
 }
 
 }  // namespace adamw

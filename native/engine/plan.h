@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "kernels/device.h"
-#include "kernels/memory.h"
 #include "rule/plan.h"
+#include "table.h"
 
 namespace adamw {
 
@@ -15,29 +15,53 @@ struct ParameterSpec {
   void* param;
   void* gradient;  ///< bound gradient, null for none
   int64_t count;   ///< elements
+  Place param_place = Place::kHost;
+  Place gradient_place = Place::kHost;
 };
 
-/// Owns the plan's tables and the optimizer's slots.
+/// How much a plan has of everything.
+struct PlanSize {
+  int64_t rows = 0;
+  int64_t chunks = 0;
+  int64_t elements = 0;
+  size_t slot_bytes = 0;
+};
+
+/// Owns the plan's tables and the optimizer's slots. The host reads and writes the tables' host side; on an
+/// asynchronous device it pushes and pulls them.
 class PlanMemory {
  public:
   /// Throws OUT_OF_MEMORY.
   PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters);
 
+  /// For the device.
   const Plan& plan() const { return plan_; }
+  size_t slot_bytes() const { return slots_.bytes(); }
 
   /// Other settings and their assignment to rows; at most one setting per row.
   void assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment);
-  /// Rows may be pointed at other memory of the same length between steps.
-  Row* rows() const { return rows_.as<Row>(); }
-  size_t slot_bytes() const { return slots_.bytes(); }
-  Board& board() const { return *board_.as<Board>(); }
+  void set_policy(const Policy& policy);
+  /// Takes every table to the device.
+  void push(const Launch& launch) const;
 
  private:
-  Memory table(size_t count, size_t size) { return Memory(*device_, count * size); }
+  PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters,
+             const PlanSize& size);
 
-  const Device* device_;
-  Memory board_, settings_, rows_, chunks_, gradients_, updates_, row_sums_, chunk_sums_, works_, remembered_, slots_;
   Plan plan_{};
+
+ public:
+  Table<Board> board;
+  Table<Setting> settings;
+  Table<Row> rows;
+  Table<void*> gradients;
+  Table<double> updates;
+  Table<double> row_sums;
+  Table<Rates> window;  ///< empty where the device is not asynchronous
+
+ private:
+  Table<Chunk> chunks_;
+  Memory chunk_sums_, works_, remembered_, slots_;
 };
 
 /// The optional streams that a policy asks for.

@@ -9,10 +9,14 @@
 
 namespace adamw {
 
-/// How many threads a CPU device may use, the calling one included; 0 for the process' default.
+/// How a device is used by one caller.
 struct Launch {
-  int threads = 0;
+  int threads = 0;         ///< CPU: threads a step may use, the calling one included; 0 for the process' default
+  void* stream = nullptr;  ///< CUDA: where work is put in order
 };
+
+/// Where memory is: where the device computes, or where the host can reach it and copies to the device need no staging.
+enum class Place { kDevice, kHost };
 
 /// One place that computes. Devices are process-wide, immutable, usable from any thread and never destroyed: a step may
 /// still run while the process exits. Memory they work on belongs to the caller.
@@ -25,20 +29,34 @@ class Device {
   virtual std::string unavailable() const = 0;
 
   /// Zeroed memory at a 64-byte boundary. Throws OUT_OF_MEMORY.
-  virtual void* allocate(size_t bytes) const = 0;
-  virtual void release(void* memory, size_t bytes) const = 0;
+  virtual void* allocate(size_t bytes, Place place = Place::kDevice) const = 0;
+  virtual void release(void* memory, size_t bytes, Place place = Place::kDevice) const = 0;
   /// Copies between this device and host memory, or within either.
-  virtual void copy(void* to, const void* from, size_t bytes) const = 0;
+  virtual void copy(void* to, const void* from, size_t bytes, const Launch& launch) const = 0;
   /// Exchanges two ranges of floats.
-  virtual void exchange(float* a, float* b, int64_t count) const = 0;
+  virtual void exchange(float* a, float* b, int64_t count, const Launch& launch) const = 0;
 
   // The three parts of a step, in this order.
-  /// chunk_sums ← sums of squares of the unscaled gradients.
+  /// chunk_sums ← sums of squares of the unscaled gradients, where the step at hand needs them.
   virtual void norms(const Plan& plan, const Launch& launch) const = 0;
-  /// board, row_sums, updates and works ← what rule/control.h says. `summed`: norms() ran for this step.
-  virtual void prologue(const Plan& plan, bool summed) const = 0;
+  /// board, row_sums, updates and works ← what rule/control.h says.
+  virtual void prologue(const Plan& plan, const Launch& launch) const = 0;
   /// The one pass over memory.
   virtual void update(const Plan& plan, const Launch& launch) const = 0;
+
+  // Order. Where is_asynchronous(), calls with a Launch return at once and are done in the order of its stream; memory
+  // they read or write must stay until then. Other devices are done when a call returns, and need none of this.
+  virtual bool is_asynchronous() const { return false; }
+  virtual void* create_stream() const { return nullptr; }
+  virtual void destroy_stream(void*) const {}
+  /// Returns when everything put on the stream so far is done. Throws what went wrong there.
+  virtual void wait(void*) const {}
+  /// A mark in the order of a stream.
+  virtual void* create_event() const { return nullptr; }
+  virtual void destroy_event(void*) const {}
+  virtual void record(void*, void*) const {}
+  virtual bool is_done(void*) const { return true; }
+  virtual void wait_for_event(void*) const {}
 
  protected:
   ~Device() = default;

@@ -1,12 +1,17 @@
 #include "devices.h"
 
 #include "cpu/device.h"
+#include "cuda/device.h"
 #include "error.h"
 
 namespace adamw {
 
 const std::vector<const Device*>& devices() {
-  static const std::vector<const Device*> list = cpu_devices();
+  static const std::vector<const Device*> list = [] {
+    std::vector<const Device*> all = cuda_devices();
+    for (const Device* device : cpu_devices()) all.push_back(device);
+    return all;
+  }();
   return list;
 }
 

@@ -1,4 +1,4 @@
-// Memory of a device with one owner.
+// What a device lends, each with one owner: memory, streams, events.
 #pragma once
 
 #include <utility>
@@ -10,14 +10,15 @@ namespace adamw {
 class Memory {
  public:
   Memory() = default;
-  Memory(const Device& device, size_t bytes) : device_(&device), bytes_(bytes), data_(device.allocate(bytes)) {}
+  Memory(const Device& device, size_t bytes, Place place = Place::kDevice)
+      : device_(&device), bytes_(bytes), place_(place), data_(device.allocate(bytes, place)) {}
   Memory(Memory&& other) noexcept { swap(other); }
   Memory& operator=(Memory&& other) noexcept {
     swap(other);
     return *this;
   }
   ~Memory() {
-    if (data_ != nullptr) device_->release(data_, bytes_);
+    if (data_ != nullptr) device_->release(data_, bytes_, place_);
   }
 
   template <class T>
@@ -30,12 +31,34 @@ class Memory {
   void swap(Memory& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(bytes_, other.bytes_);
+    std::swap(place_, other.place_);
     std::swap(data_, other.data_);
   }
 
   const Device* device_ = nullptr;
   size_t bytes_ = 0;
+  Place place_ = Place::kDevice;
   void* data_ = nullptr;
 };
+
+/// A stream or an event: made and destroyed by the device.
+template <void* (Device::*create)() const, void (Device::*destroy)(void*) const>
+class Handle {
+ public:
+  explicit Handle(const Device& device) : device_(&device), handle_((device.*create)()) {}
+  Handle(Handle&& other) noexcept : device_(other.device_), handle_(std::exchange(other.handle_, nullptr)) {}
+  Handle& operator=(Handle&&) = delete;
+  ~Handle() {
+    if (handle_ != nullptr) (device_->*destroy)(handle_);
+  }
+  void* get() const { return handle_; }
+
+ private:
+  const Device* device_;
+  void* handle_;
+};
+
+using StreamHandle = Handle<&Device::create_stream, &Device::destroy_stream>;
+using EventHandle = Handle<&Device::create_event, &Device::destroy_event>;
 
 }  // namespace adamw

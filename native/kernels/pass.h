@@ -35,7 +35,7 @@ ADAMW_HD inline void run(const Row& row, void* gradient, const Work& work, Span 
   const bool zeroes_gradient = work.zero_gradient;
 
   span.template each_vector<V>([&](int64_t i, auto count) {
-    Element<V> x;
+    [[maybe_unused]] Element<V> x;  // no member is used where the action only zeroes
     if constexpr (kReadsGradient) {
       x.grad = Grad::template load<V>(grad + i, count);
       if constexpr (kHasAccumulator) x.accumulator = State::template load<V>(accumulator + i, count);

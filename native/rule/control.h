@@ -36,16 +36,37 @@ ADAMW_HD static inline bool needs_norms(const Policy& policy, const Counters& co
   return is_finite(policy.clip_norm) || is_finite(policy.global_clip_norm) || is_finite(policy.skip_above_norm);
 }
 
+/// Whether some step may need that pass: for a host that does not know the device's counts.
+static inline bool may_need_norms(const Policy& policy) {
+  Counters before_update{};
+  before_update.steps = policy.accumulation_steps - 1;
+  return needs_norms(policy, before_update);
+}
+
+/// Where the rates come in a window: those of the coming raw step become the controls'. False: it holds none for it.
+ADAMW_HD static inline bool take_rates(const Plan& plan) {
+  if (plan.window == nullptr) return true;
+  Board& board = *plan.board;
+  const Rates& rates = plan.window[static_cast<int64_t>(board.counters.steps) % kWindow];
+  board.controls.learning_rate = rates.learning_rate;
+  board.controls.weight_decay = rates.weight_decay;
+  return rates.step == board.counters.steps;
+}
+
 /// s of the rule, as the norm pass and the update use it.
 ADAMW_HD static inline double gradient_scale(const Board& board) {
   return board.controls.gradient_scale / board.counters.loss_scale;
 }
 
-/// The sum of squares of one parameter: its chunks in index order. NaN where the scale is no finite fp32: then the
-/// zeros that fill up a vector would count as 0·∞, and how many there are depends on the lanes.
+/// Whether that scale is a finite fp32. Where it is not, sums of squares are NaN: the zeros that fill up a vector would
+/// count as 0·∞, and how many there are depends on the lanes.
+ADAMW_HD static inline bool has_finite_scale(const Board& board) {
+  return is_finite(static_cast<double>(static_cast<float>(gradient_scale(board))));
+}
+
+/// The sum of squares of one parameter: its chunks in index order.
 ADAMW_HD static inline double sum_row(const Plan& plan, int64_t index) {
-  const auto scale = static_cast<float>(gradient_scale(*plan.board));
-  if (!is_finite(static_cast<double>(scale))) return static_cast<double>(NAN);
+  if (!has_finite_scale(*plan.board)) return static_cast<double>(NAN);
   const Row& row = plan.rows[index];
   double sum = 0.0;
   for (int64_t i = 0; i < row.chunk_count; ++i) sum += plan.chunk_sums[row.first_chunk + i];
@@ -88,6 +109,7 @@ ADAMW_HD static inline void decide(Board& board, double sum, bool summed) {
   report.clip_scale = summed && !micro ? clip : unknown;
   report.finite = summed ? (finite ? 1.0 : 0.0) : unknown;
   report.skipped = decision.phase == Phase::kSkip ? 1.0 : 0.0;
+  report.outside_window = 0.0;
 }
 
 /// Advances the counts as the decision says and completes the report. Dynamic loss scaling is Keras' LossScaleOptimizer
@@ -152,6 +174,12 @@ ADAMW_HD static inline Coefficients<float> coefficients(const Board& board, cons
   return c;
 }
 
+/// Whether the step that is reported zeroes the gradients it has read.
+ADAMW_HD static inline bool zeroes_gradients(const Policy& policy, const Report& report) {
+  const bool spared = report.skipped != 0.0 && report.finite == 0.0 && policy.spare_non_finite != 0;
+  return policy.zero_gradients != 0 && !spared;
+}
+
 /// Writes one parameter's work. `coefficients_at(setting, update)` gives its coefficients: computed, or remembered by
 /// the caller, since most parameters share one setting and count.
 template <class CoefficientsAt>
@@ -168,8 +196,7 @@ ADAMW_HD inline void prepare_row(const Plan& plan, int64_t index, CoefficientsAt
   work.average = decision.average;
   work.copy = decision.copy;
   work.overwrite = decision.overwrite;
-  const bool spared = skipped && board.report.finite == 0.0 && board.policy.spare_non_finite != 0;
-  work.zero_gradient = present && !spared && board.policy.zero_gradients != 0;
+  work.zero_gradient = present && zeroes_gradients(board.policy, board.report);
   work.drop_accumulator = updates && !present && row.slots[kAccumulatorSlot] != nullptr;
   if (work.idle()) return;
 

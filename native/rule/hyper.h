@@ -66,6 +66,7 @@ struct Report {
   double skipped;
   double skipped_steps;
   double consecutive_skips;
+  double outside_window;  ///< 1: the host foresaw no rates for this raw step, so nothing was done, nothing counted
 };
 
 /// A named field of a struct of doubles.
@@ -149,6 +150,7 @@ struct Fields<Report> {
       {"skipped", &Report::skipped},
       {"skippedSteps", &Report::skipped_steps},
       {"consecutiveSkips", &Report::consecutive_skips},
+      {"outsideWindow", &Report::outside_window},
   };
 };
 

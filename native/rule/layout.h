@@ -40,14 +40,26 @@ struct LayoutTable {
   LayoutInfo rows[Layouts::kSize];
 };
 
+template <class Item>
+constexpr LayoutInfo describe() {
+  using Param = typename Item::Param;
+  using Grad = typename Item::Grad;
+  using State = typename Item::State;
+  return {Param::kName,
+          Grad::kName,
+          State::kName,
+          sizeof(typename Param::Storage),
+          sizeof(typename Grad::Storage),
+          sizeof(typename State::Storage)};
+}
+
 template <class... Items>
-constexpr LayoutTable describe(TypeList<Items...>) {
-  return {{{Items::Param::kName, Items::Grad::kName, Items::State::kName, sizeof(typename Items::Param::Storage),
-            sizeof(typename Items::Grad::Storage), sizeof(typename Items::State::Storage)}...}};
+constexpr LayoutTable describe_all(TypeList<Items...>) {
+  return {{describe<Items>()...}};
 }
 
 /// One row per entry of Layouts, in its order; Plan::layout is an index into it.
-constexpr LayoutTable kLayoutTable = describe(Layouts{});
+constexpr LayoutTable kLayoutTable = describe_all(Layouts{});
 
 /// Optional streams. A set of them is a template argument of the kernels, so an absent stream costs nothing.
 enum Stream : unsigned { kMaxMoment2 = 1, kEma = 2, kAccumulator = 4 };

@@ -61,14 +61,28 @@ struct Remembered {
   Coefficients<float> coefficients;
 };
 
-/// The scalars of an optimizer: settings, counts, the step's inputs and its outcome.
-struct Board {
-  Policy policy;
+/// What a step leaves for the host to read.
+struct Outcome {
   Counters counters;
-  Controls controls;
-  Decision decision;
   Report report;
 };
+
+/// The scalars of an optimizer: settings, counts, the step's inputs and its outcome.
+struct Board : Outcome {
+  Policy policy;
+  Controls controls;
+  Decision decision;
+};
+
+/// The rates of one raw step, as a host that runs ahead of the device foresees them.
+struct Rates {
+  double step;
+  double learning_rate;
+  double weight_decay;
+};
+
+/// Raw steps that a window of rates has room for.
+constexpr int64_t kWindow = 1024;
 
 struct Plan {
   Board* board;
@@ -81,12 +95,14 @@ struct Plan {
   double* chunk_sums;
   Work* works;             ///< one per row
   Remembered* remembered;  ///< one per setting
+  const Rates* window;     ///< rates of raw step s at s mod kWindow; null where the controls hold the coming step's
   int64_t setting_count;
   int64_t row_count;
   int64_t chunk_count;
   int64_t element_count;
   int32_t layout;    ///< index into Layouts
   unsigned streams;  ///< the layout's optional streams
+  bool may_sum;      ///< some step may need the norms
 };
 
 }  // namespace adamw

@@ -59,14 +59,20 @@ class Model {
   }
 
   /// visit(name, parameter index, data, count) for every array that a step may touch.
+  /// What it writes into an array counts.
   template <class Visit>
-  void each_array(Visit&& visit) const {
+  void each_array(Visit&& visit) {
     for (size_t i = 0; i < size(); ++i) {
       visit("param", i, params[i].data(), params[i].count());
+      optimizer.bind_param(i, params[i].data());
       visit("gradient", i, gradients[i].data(), params[i].count());
-      for (int slot = 0; slot < adamw::kSlots; ++slot) {
-        float* const data = optimizer.slot(i, static_cast<adamw::SlotIndex>(slot));
-        if (data != nullptr) visit(adamw::kSlotTable[slot].name, i, data, params[i].count());
+      for (int index = 0; index < adamw::kSlots; ++index) {
+        const auto slot = static_cast<adamw::SlotIndex>(index);
+        if (optimizer.slot(i, slot) == nullptr) continue;
+        std::vector<float> values(static_cast<size_t>(params[i].count()));
+        optimizer.read_slot(i, slot, 0, params[i].count(), values.data());
+        visit(adamw::kSlotTable[index].name, i, values.data(), params[i].count());
+        optimizer.write_slot(i, slot, 0, params[i].count(), values.data());
       }
     }
   }

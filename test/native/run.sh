@@ -13,6 +13,7 @@ trap 'rm -f "$log"' EXIT
 for program in "$@"; do
   arguments=()
   [[ $program == conformance_test* ]] && arguments=(${REPETITIONS:-})
+  [[ $program == cuda_kernels_test* ]] && arguments=(1 cuda)
   echo "== $program"
   # A test of the pool that deadlocks must end too.
   timeout 300 ${RUNNER:-} "$folder/$program" "${arguments[@]}" >"$log" 2>&1

@@ -47,7 +47,7 @@ class CpuDevice final : public Device {
     return "";
   }
 
-  void* allocate(size_t bytes) const override {
+  void* allocate(size_t bytes, Place) const override {
     const size_t size = std::max<size_t>(bytes, 1);
     const size_t alignment = size >= kHugeBytes ? kHugeBytes : 64;
     const size_t rounded = (size + alignment - 1) / alignment * alignment;
@@ -65,7 +65,7 @@ class CpuDevice final : public Device {
     return memory;
   }
 
-  void release(void* memory, size_t) const override {
+  void release(void* memory, size_t, Place) const override {
 #ifdef _WIN32
     _aligned_free(memory);
 #else
@@ -73,12 +73,13 @@ class CpuDevice final : public Device {
 #endif
   }
 
-  void copy(void* to, const void* from, size_t bytes) const override {
+  void copy(void* to, const void* from, size_t bytes, const Launch&) const override {
     if (bytes > 0) std::memmove(to, from, bytes);  // an empty array may have no address
   }
-  void exchange(float* a, float* b, int64_t count) const override { std::swap_ranges(a, a + count, b); }
+  void exchange(float* a, float* b, int64_t count, const Launch&) const override { std::swap_ranges(a, a + count, b); }
 
   void norms(const Plan& plan, const Launch& launch) const override {
+    if (!needs_norms(plan.board->policy, plan.board->counters)) return;
     const FloatMode mode;
     const auto kernel = kernels_->sum_of_squares[plan.layout][plan.streams];
     const auto scale = static_cast<float>(gradient_scale(*plan.board));
@@ -90,8 +91,9 @@ class CpuDevice final : public Device {
     });
   }
 
-  void prologue(const Plan& plan, bool summed) const override {
+  void prologue(const Plan& plan, const Launch&) const override {
     const FloatMode mode;
+    const bool summed = needs_norms(plan.board->policy, plan.board->counters);
     double sum = 0.0;
     for (int64_t i = 0; summed && i < plan.row_count; ++i) sum += plan.row_sums[i] = sum_row(plan, i);
     decide(*plan.board, sum, summed);

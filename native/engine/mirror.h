@@ -1,0 +1,48 @@
+// Host arrays of an optimizer whose device has memory of its own: their copies there, and the ways to and fro.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/memory.h"
+#include "rule/plan.h"
+
+namespace adamw {
+
+class Mirror {
+ public:
+  Mirror(const Device& device, const Launch& launch, const Row* rows, int64_t row_count);
+
+  /// Device memory that stands for a parameter's host array from now on, with its present values.
+  void* param(int64_t row, void* host);
+  /// Parameter `row` is no host array any more.
+  void forget(int64_t row) { hosts_[static_cast<size_t>(row)] = nullptr; }
+  /// Device memory that stands for a gradient's host array, null for null, until another is bound.
+  void* gradient(int64_t row, void* host);
+  /// Parameter `row` has no gradient in a host array.
+  void forget_gradient(int64_t row) { host_gradients_[static_cast<size_t>(row)] = nullptr; }
+  /// Takes the values that the gradients' host arrays have now; they may change once this returns.
+  void take_gradients();
+  /// Zeroes those arrays.
+  void zero_gradients();
+
+  /// A step changed the parameters there.
+  void touch() { stale_ = true; }
+  /// Host arrays ← what the steps issued make of them. Returns when they have it.
+  void write_back();
+
+ private:
+  size_t bytes(int64_t row) const { return static_cast<size_t>(rows_[row].count) * sizeof(float); }
+  char* part(Memory& whole, int64_t row, Place place);
+
+  const Device* device_;
+  Launch launch_;
+  const Row* rows_;
+  std::vector<void*> hosts_, host_gradients_;  ///< null where the device has the only memory
+  std::vector<size_t> offsets_;                ///< of each row, and the end
+  Memory params_, gradients_, staging_;
+  EventHandle copied_;
+  bool stale_ = false;
+};
+
+}  // namespace adamw

@@ -1,0 +1,191 @@
+// The kernels: norms, prologue, update, over the plan of rule/plan.h in device memory. The arithmetic is the rule's and
+// kernels/pass.h's; here is only who does which part. Compiled by nvcc, and by g++ with test/native/cuda_emulation.h.
+#pragma once
+
+#include "kernels/pass.h"
+#include "pack.h"
+#include "policy.h"
+#include "rule/control.h"
+
+namespace adamw::cuda {
+
+/// Elements [begin, begin + count) of one parameter, dealt to the threads of a block vector by vector.
+struct BlockSpan {
+  int64_t begin;
+  int32_t count;
+
+  template <class V, class Body>
+  __device__ void each_vector(Body&& body) const {
+    for (int32_t i = static_cast<int32_t>(threadIdx.x) * V::kLanes; i < count; i += kThreads * V::kLanes) {
+      if (i + V::kLanes <= count) {
+        body(begin + i, Full{});
+      } else {
+        body(begin + i, count - i);
+      }
+    }
+  }
+};
+
+/// The same address, known to be in global memory: the compiler cannot see that of pointers that it finds in memory,
+/// and would use the slower loads that decide on the kind of memory themselves.
+template <class T>
+__device__ T* global(T* pointer) {
+#ifdef __CUDA_ARCH__
+  __builtin_assume(__isGlobal(pointer));
+#endif
+  return pointer;
+}
+
+__device__ inline Row global(Row row) {
+  row.param = global(row.param);
+  for (void*& slot : row.slots) slot = global(slot);
+  return row;
+}
+
+__device__ inline bool is_aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(pointer) % 16 == 0; }
+
+/// Our own slots are aligned; parameters and gradients may be anybody's.
+__device__ inline bool is_aligned(const Row& row, const void* gradient) {
+  return is_aligned(row.param) && is_aligned(gradient);
+}
+
+/// The sum of squares of one chunk in the order of rule/fold.h, for thread 0. `partials` is shared by the block.
+template <class V, class Layout, unsigned streams>
+__device__ double sum_of_squares(const Row& row, const void* gradient, float gradient_scale, const Chunk& chunk,
+                                 double* partials) {
+  using Grad = typename Layout::Grad;
+  using State = typename Layout::State;
+  const auto* const grad = static_cast<const typename Grad::Storage*>(gradient) + chunk.begin;
+  const auto* const accumulator =
+      static_cast<const typename State::Storage*>(row.slots[kAccumulatorSlot]) + chunk.begin;
+  const V scale(gradient_scale);
+  const int thread = static_cast<int>(threadIdx.x);
+  const int first = thread / kThreadsPerRun * kRunLength + thread % kThreadsPerRun * V::kLanes;
+  double sums[V::kLanes] = {};
+
+  const auto add = [&](int i, auto count) {
+    Element<V> x;
+    x.grad = Grad::template load<V>(grad + i, count);
+    if constexpr ((streams & kAccumulator) != 0) x.accumulator = State::template load<V>(accumulator + i, count);
+    const V g = unscale<streams>(x, scale);
+    for (int lane = 0; lane < V::kLanes; ++lane) {
+      sums[lane] += static_cast<double>(g.x[lane]) * static_cast<double>(g.x[lane]);
+    }
+  };
+  if (first + kRunLength - kLanes + V::kLanes <= chunk.count) {
+    for (int i = 0; i < kRunLength; i += kLanes) add(first + i, Full{});
+  } else {
+    for (int i = 0; i < kRunLength && first + i < chunk.count; i += kLanes) {
+      const int left = chunk.count - first - i;
+      add(first + i, left < V::kLanes ? left : V::kLanes);
+    }
+  }
+
+  for (int lane = 0; lane < V::kLanes; ++lane) partials[thread * V::kLanes + lane] = sums[lane];
+  __syncthreads();
+  for (int half = kPartials / 2; half >= kWarp; half /= 2) {
+    for (int i = thread; i < half; i += kThreads) partials[i] += partials[i + half];
+    __syncthreads();
+  }
+  if (thread >= kWarp) return 0.0;
+  double sum = partials[thread];
+  for (int half = kWarp / 2; half > 0; half /= 2) sum += __shfl_down_sync(0xffffffffu, sum, half);
+  return sum;
+}
+
+/// chunk_sums ← sums of squares of the unscaled gradients; nothing in a step that does not need them.
+template <class Layout, unsigned streams>
+__global__ void __launch_bounds__(kThreads, kResidentBlocks) norms(const __grid_constant__ Plan plan) {
+  __shared__ double partials[kPartials];
+  const Board& board = *plan.board;
+  if (!needs_norms(board.policy, board.counters)) return;
+  const auto scale = static_cast<float>(gradient_scale(board));
+  for (int64_t index = blockIdx.x; index < plan.chunk_count; index += gridDim.x) {
+    const Chunk chunk = plan.chunks[index];
+    const Row row = global(plan.rows[chunk.row]);
+    void* const gradient = global(plan.gradients[chunk.row]);
+    double sum = 0.0;
+    if (gradient != nullptr) {
+      sum = is_aligned(gradient) ? sum_of_squares<Pack<true>, Layout, streams>(row, gradient, scale, chunk, partials)
+                                 : sum_of_squares<Pack<false>, Layout, streams>(row, gradient, scale, chunk, partials);
+    }
+    if (threadIdx.x == 0) plan.chunk_sums[index] = sum;
+    __syncthreads();  // the partial sums are read before the next chunk writes them
+  }
+}
+
+/// values[0] + values[1] + … in index order, by one warp: lanes load ahead, every lane adds in the same order. Adding
+/// the +0 of the lanes past the end changes nothing, since sums of squares are never −0.
+__device__ inline double sum_in_order(const double* values, int64_t count) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  double sum = 0.0;
+  for (int64_t begin = 0; begin < count; begin += kWarp) {
+    const double value = begin + lane < count ? values[begin + lane] : 0.0;
+    for (int i = 0; i < kWarp; ++i) sum += __shfl_sync(0xffffffffu, value, i);
+  }
+  return sum;
+}
+
+/// board, row_sums, updates and works ← what rule/control.h says. One block.
+__global__ void __launch_bounds__(kPrologueThreads, 1) prologue(const __grid_constant__ Plan plan) {
+  Board& board = *plan.board;
+  const int thread = static_cast<int>(threadIdx.x);
+  const bool summed = needs_norms(board.policy, board.counters);
+  const bool known = has_finite_scale(board);
+  double sum = 0.0;
+  if (summed) {
+    for (int64_t i = thread / kWarp; i < plan.row_count; i += kPrologueThreads / kWarp) {
+      const Row& row = plan.rows[i];
+      const double row_sum = sum_in_order(plan.chunk_sums + row.first_chunk, row.chunk_count);
+      if (thread % kWarp == 0) plan.row_sums[i] = known ? row_sum : static_cast<double>(NAN);
+    }
+    __syncthreads();
+    if (thread < kWarp) sum = sum_in_order(plan.row_sums, plan.row_count);
+  }
+  __syncthreads();
+  if (thread == 0) {
+    board.report.outside_window = take_rates(plan) ? 0.0 : 1.0;
+    if (board.report.outside_window == 0.0) decide(board, sum, summed);
+  }
+  __syncthreads();
+  if (board.report.outside_window != 0.0) {
+    for (int64_t i = thread; i < plan.row_count; i += kPrologueThreads) plan.works[i] = Work{};
+    return;
+  }
+  const auto compute = [&](int64_t setting, double update) {
+    return coefficients(board, plan.settings[setting], update);
+  };
+  for (int64_t i = thread; i < plan.row_count; i += kPrologueThreads) prepare_row(plan, i, compute);
+  __syncthreads();
+  if (thread == 0) advance(board);
+}
+
+/// The one pass over memory.
+template <class Layout, unsigned streams>
+__global__ void __launch_bounds__(kThreads, kResidentBlocks) update(const __grid_constant__ Plan plan) {
+  for (int64_t index = blockIdx.x; index < plan.chunk_count; index += gridDim.x) {
+    const Chunk chunk = plan.chunks[index];
+    const Work work = plan.works[chunk.row];
+    if (work.idle()) continue;
+    const Row row = global(plan.rows[chunk.row]);
+    void* const gradient = global(plan.gradients[chunk.row]);
+    const BlockSpan span{chunk.begin, chunk.count};
+    if (is_aligned(row, gradient)) {
+      step<Pack<true>, Layout, streams>(row, gradient, work, span);
+    } else {
+      step<Pack<false>, Layout, streams>(row, gradient, work, span);
+    }
+  }
+}
+
+/// Exchanges two ranges of floats.
+__global__ void __launch_bounds__(kThreads) exchange(float* a, float* b, int64_t count) {
+  const int64_t stride = int64_t{gridDim.x} * kThreads;
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += stride) {
+    const float kept = a[i];
+    a[i] = b[i];
+    b[i] = kept;
+  }
+}
+
+}  // namespace adamw::cuda

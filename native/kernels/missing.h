@@ -1,0 +1,35 @@
+// A device that this machine or this build lacks: a name and the reason.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "device.h"
+#include "error.h"
+
+namespace adamw {
+
+class MissingDevice final : public Device {
+ public:
+  MissingDevice(const char* kind, std::string reason) : kind_(kind), reason_(std::move(reason)) {}
+
+  const char* name() const override { return kind_; }
+  const char* kind() const override { return kind_; }
+  std::string unavailable() const override { return reason_; }
+
+  void* allocate(size_t, Place) const override { refuse(); }
+  void release(void*, size_t, Place) const override {}
+  void copy(void*, const void*, size_t, const Launch&) const override { refuse(); }
+  void exchange(float*, float*, int64_t, const Launch&) const override { refuse(); }
+  void norms(const Plan&, const Launch&) const override { refuse(); }
+  void prologue(const Plan&, const Launch&) const override { refuse(); }
+  void update(const Plan&, const Launch&) const override { refuse(); }
+
+ private:
+  [[noreturn]] void refuse() const { throw Error("NO_DEVICE", reason_); }
+
+  const char* kind_;
+  std::string reason_;
+};
+
+}  // namespace adamw

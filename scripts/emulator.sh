@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# The CUDA device without a GPU: the addon with the runtime linked shared and PTX in it, on an emulator of that runtime
+# (a folder with build.sh, which makes libcudart.so.13 in the folder it is given). Every run must return the bits of
+# cpu:scalar, and the emulator must have nothing to report: no race, no access outside an allocation, no uninitialised
+# read, no missing synchronisation, no leak. Usage: scripts/emulator.sh [EMULATOR]
+set -uo pipefail
+cd "$(dirname "$0")/.."
+emulator=${1:-${CUDA_EMULATOR:-../shared/tools/cuda-emulator}}
+
+if [[ ! -x $emulator/build.sh ]]; then
+  echo "emulator: skipped: no emulator in $emulator (CUDA_EMULATOR names its folder)"
+  exit 0
+fi
+if [[ $(node scripts/cuda.mjs available) != on ]]; then
+  echo "emulator: skipped: nvcc was not found"
+  exit 0
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+build=build-emulator
+if ! {
+  "$emulator/build.sh" "$PWD/$build/runtime" &&
+    cmake -S . -B "$build" -DADAMW_CUDA=ON -DADAMW_CUDA_SHARED=ON -DADAMW_TESTS=ON &&
+    cmake --build "$build" --parallel "$(nproc)" --target fused_adamw conformance_test
+} >"$log" 2>&1; then
+  tail -30 "$log"
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+
+export FUSED_ADAMW_BINDING=$PWD/$build/fused_adamw.node LD_LIBRARY_PATH=$PWD/$build/runtime CUEMU_QUIET=1 CUEMU_LEAKS=1
+passed=0 failed=0
+
+# run NAME COMMAND...: the emulator ends a process that it has reports on with 86.
+run() {
+  local name=$1 status p=0 f=0
+  shift
+  "$@" >"$log" 2>&1
+  status=$?
+  read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 } END { print p + 0, f + 0 }' "$log")
+  if ((status != 0 && f == 0)) || ((p == 0)); then f=$((f + 1)); fi
+  ((f > 0)) && tail -40 "$log"
+  echo "$name: $p passed, $f failed"
+  passed=$((passed + p)) failed=$((failed + f))
+}
+
+mocha=(npx mocha --no-config --import=tsx --expose-gc --timeout 60000 --reporter scripts/reporter.mjs --spec test/conformance.test.ts --spec test/cuda.test.ts --spec test/device.test.ts)
+run "kernels, forward" "$build/test/native/conformance_test" 1 cuda
+run "tests, forward, work as late as possible" "${mocha[@]}" --grep "cuda|GPU"
+CUEMU_ORDER=reverse CUEMU_PAGEABLE=staged run "tests, reverse" "${mocha[@]}" --grep "cuda|GPU"
+CUEMU_ORDER=shuffle CUEMU_SEED=2 CUEMU_ASYNC=random run "tests, shuffled" "${mocha[@]}" --grep "cuda|GPU"
+CUEMU_DEVICES=2 run "tests, two devices" "${mocha[@]}" --grep "cuda:1"
+for error in 35 100; do
+  CUEMU_DEVICES=0 CUEMU_DEVICE_ERROR=$error run "tests, no device ($error)" "${mocha[@]}" --grep "devices|cuda"
+done
+echo "$passed passed, $failed failed"
+exit $((failed > 0))
