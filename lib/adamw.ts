@@ -229,7 +229,7 @@ export class AdamW {
     this.#exclusions = engine ? nameExclusions(parsed, engine.parameters) : parsed;
   }
 
-  /** Parameters become their moving averages for good, as Keras does at the end of fit(). Nothing without useEma. */
+  /** Parameters become their moving averages, as at the end of Keras' fit(). Nothing without useEma or any step. */
   finalizeVariableValues(): void {
     this.#lifecycle.averages?.finalize();
   }
@@ -238,7 +238,7 @@ export class AdamW {
    * Parameters and their averages trade places, to evaluate with the averages; restoreEma() trades them back. Steps
    * in between are an error.
    *
-   * @throws INVALID_ARGUMENT without useEma, or when they are swapped already
+   * @throws INVALID_ARGUMENT without useEma, before the first step, or when they are swapped already
    */
   swapEma(): void {
     this.#averaged().swap();

@@ -16,8 +16,9 @@ export class Averages {
     return this.#swapped;
   }
 
-  /** @throws INVALID_ARGUMENT when they are swapped already, DETACHED */
+  /** @throws INVALID_ARGUMENT when they are swapped already or before the first step, DETACHED */
   swap(): void {
+    if (!this.#begun) throw new AdamWError("INVALID_ARGUMENT", "There are no averages before the first step");
     if (this.#swapped) throw new AdamWError("INVALID_ARGUMENT", "swapEma() can be called once before restoreEma()");
     this.#engine.exchangeEma();
     this.#swapped = true;
@@ -30,8 +31,14 @@ export class Averages {
     this.#swapped = false;
   }
 
-  /** The parameters become their averages, which stay what they are. @throws DETACHED */
+  /** Before the first step an average holds zeros, which nobody wants for parameters. */
+  get #begun(): boolean {
+    return this.#engine.steps > 0;
+  }
+
+  /** The parameters become their averages, which stay what they are; nothing before the first step. @throws DETACHED */
   finalize(): void {
+    if (!this.#begun) return;
     if (this.#swapped) this.restore();
     this.#engine.applyEma();
   }

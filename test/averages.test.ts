@@ -22,6 +22,7 @@ describe("averages", () => {
 
   it("in the parameters' place forbid what would take them for parameters", () => {
     const { optimizer, gradients } = pair(options);
+    optimizer.step();
     optimizer.swapEma();
     rejects(() => optimizer.swapEma(), "once before restoreEma()");
     for (const act of [
@@ -34,7 +35,16 @@ describe("averages", () => {
     }
     optimizer.restoreEma();
     rejects(() => optimizer.restoreEma(), "undoes one swapEma()");
-    expect(optimizer.step().iteration).to.equal(1);
+    expect(optimizer.step().iteration).to.equal(2);
+  });
+
+  it("are none before the first step: swapping is an error, finalizing leaves the parameters", () => {
+    const { optimizer, kernel } = pair(options);
+    rejects(() => optimizer.swapEma(), "before the first step");
+    optimizer.finalizeVariableValues();
+    expect([...kernel]).to.deep.equal([1, -2, 3, -4]);
+    optimizer.step();
+    optimizer.swapEma();
   });
 
   it("become the parameters for good, swapped or not", () => {
