@@ -20,6 +20,9 @@ export interface LoadedBinary {
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** Builds the addon from whatever folder it is typed in. */
+export const buildCommand = `npm run build:native --prefix "${root}"`;
+
 /** Where the addon may be, first match wins. FUSED_ADAMW_BINDING names a file of the user's own. */
 function places(): string[] {
   const own = process.env.FUSED_ADAMW_BINDING;

@@ -1,6 +1,6 @@
 /** Declares everything the .node file exports: native/binding/addon.cpp is the other side. */
 
-import { loadBinary } from "./binary.js";
+import { buildCommand, loadBinary } from "./binary.js";
 import { AdamWError } from "./errors.js";
 
 /** A device of this build, whether or not this machine can use it. */
@@ -88,7 +88,8 @@ function load(): Native {
       [
         `Could not load the fused-adamw addon for ${process.platform}-${process.arch}, Node ${process.version}:`,
         ...failures,
-        "Build it with `npm run build:native` in the package's folder (Python 3, make and a C++17 compiler are needed),",
+        "Build it (Python 3, make and a C++17 compiler are needed):",
+        `  ${buildCommand}`,
         "or name a built one in FUSED_ADAMW_BINDING.",
       ].join("\n"),
     );

@@ -1,7 +1,7 @@
 /** `doctor`: one screen that says what is installed, what this machine has, and whether every device works. */
 
 import type { Command } from "commander";
-import { type BinaryCandidate, loadBinary } from "../../binary.js";
+import { type BinaryCandidate, buildCommand, loadBinary } from "../../binary.js";
 import type { DeviceInfo } from "../../native.js";
 import { exitCodes } from "../exit.js";
 import { formatBytes, formatSeconds } from "../format.js";
@@ -117,7 +117,7 @@ function render({ version, root, binaries, machine, environment, nvidia, noGpu, 
     ]),
     devices.length > 0
       ? renderDevices(devices)
-      : paint("red", "The addon could not be loaded; build it with `npm run build:native`."),
+      : paint("red", `The addon could not be loaded; build it: ${buildCommand}`),
     healthy ? paint("green", "All well.") : paint("red", "Something is wrong; see above."),
   ];
   return sections.join("\n\n");
