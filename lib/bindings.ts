@@ -1,10 +1,12 @@
 /** The memory an optimizer works on: what it was built over, and what the addon points at. */
 
-import { invalid } from "./errors.js";
+import { AdamWError, invalid } from "./errors.js";
 import { type Gradients, listGradients } from "./gradients.js";
 import type { NativeGradients } from "./native.js";
 import { checkArray, checkOverlap, isFloat32Array, type Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
+
+const unbound = "No parameter has a gradient bound: give it one at build() or rebind(), or pass gradients to apply()";
 
 export class Bindings {
   /** All parameters, frozen ones too. */
@@ -63,8 +65,8 @@ export class Bindings {
       if (gradient !== current[row]) changed = true;
       row += 1;
     }
-    if (present === 0)
-      throw invalid("gradients", "a gradient for at least one parameter", gradients ?? "none at build");
+    if (present === 0 && listed === undefined) throw new AdamWError("INVALID_ARGUMENT", unbound);
+    if (present === 0) throw invalid("gradients", "a gradient for at least one parameter", gradients);
     if (!changed) return undefined;
     const chosen = listed ?? this.parameters.map(({ gradient }) => gradient);
     if (zeroed) this.#checkOwnMemory(chosen);

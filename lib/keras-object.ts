@@ -53,7 +53,7 @@ export function serialize(value: Serializable | (() => number)): SerializedObjec
 
 function named(name: string, value: unknown): string {
   if (name !== "") return name;
-  const expected = "a function or class with a name, under which customObjects can supply it";
+  const expected = "a function or class with a name of its own, under which customObjects can supply it";
   throw new AdamWError("NOT_SERIALIZABLE", `Expected ${expected}, but received ${describe(value)}`);
 }
 

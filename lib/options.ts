@@ -5,7 +5,7 @@ import { exclusionsKind, type WeightDecayExclusions } from "./exclusions.js";
 import { type Fields, resolveFields } from "./fields.js";
 import { groupsKind, type ParameterGroup } from "./groups.js";
 import { serialize } from "./keras-object.js";
-import { isSchedule, type LearningRateSchedule } from "./schedules/schedule.js";
+import { isSchedule, type LearningRateSchedule, scheduleKind } from "./schedules/schedule.js";
 import {
   belowOne,
   boolean,
@@ -79,15 +79,15 @@ export type ResolvedOptions = Readonly<Required<AdamWOptions>>;
 const isRate = (value: unknown) => nonNegative.accepts(value) || isSchedule(value);
 
 const weightDecay: Kind<number | LearningRateSchedule> = {
-  expected: `${nonNegative.expected} or a schedule`,
+  expected: `${nonNegative.expected} or ${scheduleKind.expected}`,
   float: true,
   accepts: isRate,
   write: (value) => (typeof value === "number" ? value : serialize(value)),
   read: (json, name, nested) => (typeof json === "object" ? nested(json, name) : json),
 };
 
-const learningRate: Kind<LearningRate> = {
-  expected: `${nonNegative.expected}, a schedule or a function`,
+export const learningRateKind: Kind<LearningRate> = {
+  expected: `${nonNegative.expected}, ${scheduleKind.expected} or a function`,
   float: true,
   accepts: (value) => isRate(value) || typeof value === "function",
   // Keras keeps the rate in a float32 variable and writes what it reads back.
@@ -98,7 +98,7 @@ const learningRate: Kind<LearningRate> = {
 /** Every option once: Keras' in the order of Keras' `get_config()`, then those beyond Keras. */
 export const optionFields: Fields<ResolvedOptions> = {
   name: { key: "name", kind: text, default: "adamw" },
-  learningRate: { key: "learning_rate", kind: learningRate, default: 0.001 },
+  learningRate: { key: "learning_rate", kind: learningRateKind, default: 0.001 },
   weightDecay: { key: "weight_decay", kind: weightDecay, default: 0.004 },
   clipnorm: { key: "clipnorm", kind: orNull(positive), default: null },
   globalClipnorm: { key: "global_clipnorm", kind: orNull(positive), default: null },

@@ -42,7 +42,7 @@ const knownKeys = ["name", "shape", "value", "gradient"];
  */
 export function parseParameters(list: readonly ParameterInit[]): Parameter[] {
   if (!Array.isArray(list) || list.length === 0) {
-    throw invalid("parameters", "a non-empty array of { name, shape, value, gradient }", list);
+    throw invalid("parameters", "a non-empty array of { name, value, shape?, gradient? }", list);
   }
   const parameters = Array.from(list, parseParameter);
   const seen = new Map<string, number>();
