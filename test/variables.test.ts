@@ -41,6 +41,16 @@ describe("variables", () => {
     expect(momentum.value[0]).to.be.closeTo(0.01, 1e-8);
   });
 
+  it("stay what they were as a structuredClone", () => {
+    const { optimizer } = pair(everything);
+    optimizer.step();
+    const [kept, before] = [structuredClone(optimizer.variables), contents(optimizer.variables)];
+    optimizer.step();
+    expect(contents(optimizer.variables)).not.to.deep.equal(before);
+    optimizer.setWeights(kept);
+    expect(contents(optimizer.variables)).to.deep.equal(before);
+  });
+
   it("carry a run into another optimizer", () => {
     const [first, second] = [pair(everything), pair(everything)];
     for (let i = 0; i < 5; i += 1) first.optimizer.step();
