@@ -45,6 +45,7 @@ const codesOfUsers: Partial<Record<ErrorCode, "usage" | "missing">> = {
   CUDA: "missing",
   CHECKPOINT: "missing",
   FILE: "missing",
+  MISSING_PACKAGE: "missing",
 };
 
 /** Failures of the file system that name a path of the user's. */

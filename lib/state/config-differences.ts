@@ -12,9 +12,13 @@ const ignored = new Set(["name", "initial_scale", "report_norms"]);
 export function configDifferences(state: OptimizerState, { optimizer, isConfigPartial = false }: Checkpoint): string[] {
   const own = configOf(state);
   if (!optimizer || !own) return [];
-  const stored = plain(optimizer);
-  const wrapped = isEnvelope(own) && isEnvelope(own.config.inner_optimizer) ? own.config.inner_optimizer : own;
-  return differences("", stored, plain(isConfigPartial ? wrapped : own), isConfigPartial);
+  const inner = isRecord(own.config) ? own.config.inner_optimizer : undefined;
+  return optionDifferences(optimizer, isConfigPartial && isRecord(inner) ? inner : own, isConfigPartial);
+}
+
+/** As configDifferences, of two serialized optimizers; `isPartial`: the first says only some of its options. */
+export function optionDifferences(stored: unknown, own: unknown, isPartial: boolean): string[] {
+  return differences("", plain(stored), plain(own), isPartial);
 }
 
 /** As JSON has it: what is not defined is absent. */

@@ -76,7 +76,8 @@ export async function loadOptimizer(state: OptimizerState, path: string, given: 
   parsePath(path);
   const release = state.hold("A checkpoint is being loaded");
   try {
-    const checkpoint = await openCheckpoint(path, options);
+    const layout = { ...state.options, names: state.engine.trained.map(({ name }) => name) };
+    const checkpoint = await openCheckpoint(path, { names: options.names, layout });
     try {
       return await loadFrom(state, checkpoint, options, release);
     } finally {
@@ -174,7 +175,7 @@ async function readCount(path: string, tensor: Tensor): Promise<number> {
 }
 
 function readCounts(state: OptimizerState, checkpoint: Checkpoint, updates: Float64Array): Counts {
-  const { path, counters, learningRate, optimizer } = checkpoint;
+  const { path, counters, learningRate, optimizer, isConfigPartial = false } = checkpoint;
   const read = <T extends string>(kind: Kind<number>, key: T, value: number | undefined, missing: number) => {
     if (value !== undefined && !kind.accepts(value))
       throw new CheckpointError(path, `expected ${kind.expected}`, { key });
@@ -182,7 +183,8 @@ function readCounts(state: OptimizerState, checkpoint: Checkpoint, updates: Floa
   };
   // Formats without a count of calls have counts of updates only.
   const calls = updates.reduce((a, b) => Math.max(a, b), 0) * accumulationSteps(state.options);
-  const isScaled = state.dynamicLossScale && (optimizer?.class_name ?? "LossScaleOptimizer") === "LossScaleOptimizer";
+  const saysScaled = optimizer === null || isConfigPartial || optimizer.class_name === "LossScaleOptimizer";
+  const isScaled = state.dynamicLossScale && saysScaled;
   const own = state.engine.counters;
   return {
     steps: read(count, "steps", counters.steps, calls),

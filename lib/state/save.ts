@@ -21,7 +21,10 @@ import { snapshotOf } from "./snapshot.js";
 import { callbackKind, parsePath, signalKind } from "./transfer-options.js";
 
 export interface SaveOptions extends TransferOptions {
-  /** "fused-adamw": our own. "torch": what PyTorch's load_state_dict takes. @default by the extension: .pt is PyTorch's */
+  /**
+   * "fused-adamw": our own. "torch": what PyTorch's load_state_dict takes. "keras": into a model that Keras has saved
+   * at the path. @default by the extension: .pt is PyTorch's, .keras and .h5 are Keras'
+   */
   format?: WritableFormat | undefined;
   /** Save the parameters too, frozen ones included. @default false */
   parameters?: boolean;

@@ -8,7 +8,7 @@ import { stepName } from "./names.js";
 import { memoryTensor } from "./optimizer-state.js";
 import { type PickleDict, PickleError, readPickle } from "./pickle-reader.js";
 import { allowedGlobals, isTensor, type Storages, torchTensor } from "./torch-tensors.js";
-import { readZip, type ZipEntry } from "./zip-reader.js";
+import type { ZipEntry } from "./zip-reader.js";
 
 export const torchFormat = "torch";
 
@@ -37,10 +37,14 @@ const foreignModules: Readonly<Record<string, string>> = {
   "flashoptim.": "FlashOptim's optimizers",
 };
 
-/** Takes over the source. @throws CHECKPOINT */
-export async function openTorch(source: ByteSource, names?: readonly string[]): Promise<Checkpoint> {
+/** Takes over the source, whose archive has these entries. @throws CHECKPOINT */
+export async function openTorch(
+  source: ByteSource,
+  entries: ReadonlyMap<string, ZipEntry>,
+  names?: readonly string[],
+): Promise<Checkpoint> {
   try {
-    return await new StateDictReader(source, await readZip(source)).read(names);
+    return await new StateDictReader(source, entries).read(names);
   } catch (error) {
     await source.close();
     throw error;

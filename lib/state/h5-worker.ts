@@ -1,0 +1,87 @@
+/**
+ * Reads and writes HDF5 for h5-process.ts, in a process of its own: the library is C in WebAssembly, and a hostile file
+ * may make it loop, run out of memory or abort.
+ */
+
+import type { Dataset, Group } from "h5wasm/node";
+import type { H5Request, H5Variable } from "./h5-process.js";
+
+const library = await import("h5wasm/node");
+await library.ready;
+
+/** The types Keras writes, by HDF5's class of numbers (0 integer, 1 float, 5 opaque) and size. */
+const types: Readonly<Record<string, string>> = {
+  "0/4": "I32",
+  "0/8": "I64",
+  "1/2": "F16",
+  "1/4": "F32",
+  "1/8": "F64",
+  "5/2": "BF16",
+};
+
+process.on("message", (request: H5Request) => {
+  try {
+    process.send?.({ id: request.id, result: run(request) });
+  } catch (error) {
+    process.send?.({ id: request.id, error: error instanceof Error ? error.message : String(error) });
+  }
+});
+process.send?.({ id: 0, result: null });
+
+function run(request: H5Request): unknown {
+  const file = new library.File(request.path, request.kind === "read" ? "r" : "a");
+  try {
+    if (request.kind === "read") return request.groups.map((group) => readGroup(file, group, request.mostBytes));
+    for (const { path, value } of request.values) write(file, path, value);
+    return file.flush();
+  } finally {
+    file.close();
+  }
+}
+
+/** The datasets "0", "1" … of a group in the order of their numbers; null where there is no such group. */
+function readGroup(file: Group, path: string, mostBytes: number): H5Variable[] | null {
+  const group = file.get(path);
+  if (!(group instanceof library.Group)) return null;
+  const count = group.keys().length;
+  let left = mostBytes;
+  return Array.from({ length: count }, (_, i) => {
+    const dataset = find(group, String(i), `${path}/${i}`);
+    const { type, size, shape, total_size: elements, littleEndian } = dataset.metadata;
+    const dtype = types[`${type}/${size}`];
+    if (dtype === undefined || !littleEndian || shape === null)
+      throw new Error(`${path}/${i} has a type Keras does not write`);
+    left -= elements * size;
+    if (left < 0) throw new Error(`${path}/${i} holds more than the file`);
+    return { dtype, shape, bytes: bytesOf(dataset.value, dtype) };
+  });
+}
+
+function find(group: Group, name: string, path: string): Dataset {
+  const dataset = group.get(name);
+  if (!(dataset instanceof library.Dataset)) throw new Error(`${path} is missing or no dataset`);
+  return dataset;
+}
+
+/** Scalars come as plain numbers. */
+const scalars: Readonly<Record<string, (value: number) => ArrayBufferView>> = {
+  I32: (value) => Int32Array.of(value),
+  F32: (value) => Float32Array.of(value),
+  F64: (value) => Float64Array.of(value),
+};
+
+function bytesOf(value: unknown, dtype: string): Uint8Array {
+  const array =
+    typeof value === "bigint" ? BigInt64Array.of(value) : typeof value === "number" ? scalars[dtype]?.(value) : value;
+  if (ArrayBuffer.isView(array)) return new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice();
+  throw new Error(`a value of type ${dtype} that Keras does not write`);
+}
+
+function write(file: Group, path: string, value: Float32Array | Int32Array | BigInt64Array): void {
+  const dataset = find(file, path, path);
+  const shape = dataset.shape ?? [];
+  dataset.write_slice(
+    shape.map((extent) => [0, extent]),
+    value,
+  );
+}

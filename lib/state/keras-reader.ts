@@ -1,0 +1,113 @@
+/** Optimizer states in Keras' `.keras` and `.weights.h5` files. */
+
+import type { Counters } from "../engine.js";
+import type { SerializedObject } from "../keras-object.js";
+import type { ByteSource } from "./byte-file.js";
+import type { Checkpoint, StoredParameter, Tensor } from "./checkpoint.js";
+import { dtypeOf } from "./dtypes.js";
+import { CheckpointError } from "./errors.js";
+import { H5Process, type H5Variable } from "./h5-process.js";
+import { readKerasConfig, withWeightsFile } from "./keras-files.js";
+import { innerGroup, kerasLayout, type LayoutOptions, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
+import { stepName, tensorName } from "./names.js";
+import { memoryTensor } from "./optimizer-state.js";
+import type { ZipEntry } from "./zip-reader.js";
+
+export const kerasFormat = "keras";
+
+export interface KerasOptions {
+  /** The parameters in Keras' order. */
+  readonly names?: readonly string[] | undefined;
+  /** For files without a configuration. */
+  readonly layout?: (LayoutOptions & { readonly names: readonly string[] }) | undefined;
+}
+
+/** Takes over the source, whose archive has these entries; null for an HDF5 file. @throws CHECKPOINT, MISSING_PACKAGE */
+export async function openKeras(
+  source: ByteSource,
+  entries: ReadonlyMap<string, ZipEntry> | null,
+  { layout, names = layout?.names }: KerasOptions,
+): Promise<Checkpoint> {
+  const { path } = source;
+  try {
+    const config = entries && (await readKerasConfig(path, entries));
+    const options = config ? layoutOptions(config) : layout;
+    if (!names || !options) {
+      const problem = names
+        ? "it does not say with which options"
+        : "it has no names: pass names: [...] in Keras' order";
+      throw new CheckpointError(path, `Keras' variables have numbers only, and ${problem}`);
+    }
+    const groups = await readGroups(source, entries);
+    return describe(path, groups, names, options, config);
+  } finally {
+    await source.close();
+  }
+}
+
+interface Groups {
+  readonly own: readonly H5Variable[];
+  /** The inner optimizer's, where a loss scaler is around it. */
+  readonly inner: readonly H5Variable[] | null;
+}
+
+async function readGroups(source: ByteSource, entries: ReadonlyMap<string, ZipEntry> | null): Promise<Groups> {
+  return withWeightsFile(source, entries, async (file, size) => {
+    const library = await H5Process.start(source.path);
+    try {
+      const [own, inner = null] = await library.read(file, [ownGroup, innerGroup], size * 2);
+      if (!own) throw new CheckpointError(source.path, "the model was saved without an optimizer", { key: ownGroup });
+      return { own, inner };
+    } finally {
+      library.close();
+    }
+  });
+}
+
+/** The one element of a scalar. @throws CHECKPOINT */
+function scalar(path: string, variables: readonly H5Variable[], place: number): number {
+  const { dtype, shape, bytes } = variables[place] ?? { dtype: "", shape: [0], bytes: new Uint8Array() };
+  const get = dtypeOf(dtype)?.get;
+  if (shape.length > 0 || !get) throw new CheckpointError(path, "expected a number", { key: `${ownGroup}/${place}` });
+  return get(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
+}
+
+function describe(
+  path: string,
+  { own, inner }: Groups,
+  names: readonly string[],
+  options: LayoutOptions,
+  config: SerializedObject | null,
+): Checkpoint {
+  const variables = inner ?? own;
+  const { learningRate, slots } = kerasLayout(path, options, names, variables.length);
+  const steps = scalar(path, variables, 0);
+  const updates = Math.floor(steps / (options.gradientAccumulationSteps || 1));
+  const tensors = new Map<string, Tensor>();
+  for (const name of names) {
+    const step = tensorName(name, stepName);
+    tensors.set(step, memoryTensor(step, "F64", [], new Uint8Array(Float64Array.of(updates).buffer)));
+  }
+  for (const [place, name] of slots) {
+    const { dtype, shape, bytes } = variables[place] as H5Variable;
+    tensors.set(name, memoryTensor(name, dtype, shape, bytes));
+  }
+  const scaler: Partial<Counters> = inner
+    ? { lossScale: scalar(path, own, scalerAt.lossScale), growthCounter: scalar(path, own, scalerAt.growthCounter) }
+    : {};
+  const shapeOf = (name: string) => tensors.get(tensorName(name, "moment1"))?.shape ?? [];
+  const parameters = names.map((name): StoredParameter => ({ name, shape: shapeOf(name), frozen: false }));
+  return {
+    path,
+    format: kerasFormat,
+    optimizer: config,
+    // compile() wraps the optimizer of a mixed_float16 model and writes the configuration without the wrapper.
+    isConfigPartial: inner !== null && config?.class_name !== "LossScaleOptimizer",
+    learningRate: learningRate === undefined ? null : scalar(path, variables, learningRate),
+    counters: { steps, ...scaler },
+    parameters,
+    tensors,
+    metadata: {},
+    close: async () => {},
+  };
+}

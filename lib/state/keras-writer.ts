@@ -1,0 +1,134 @@
+/** Puts optimizer state into a `.keras` or `.weights.h5` file that Keras has saved; everything else in it stays. */
+
+import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isRecord } from "../validate.js";
+import { AtomicFile } from "./atomic-file.js";
+import { ByteFile } from "./byte-file.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { optionDifferences } from "./config-differences.js";
+import { CheckpointError, fileError } from "./errors.js";
+import { H5Process, type H5Value, type H5Variable } from "./h5-process.js";
+import { isKerasArchive, readKerasConfig, weightsName, withWeightsFile } from "./keras-files.js";
+import { innerGroup, kerasLayout, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
+import { floatsOf } from "./optimizer-state.js";
+import type { WriteOptions } from "./safetensors-writer.js";
+import { readZip, type ZipEntry } from "./zip-reader.js";
+import { writeZip } from "./zip-writer.js";
+
+const zipStart = Buffer.from("PK\x03\x04");
+
+/**
+ * Bytes of the file. It must be there already: Keras makes it with the model.
+ *
+ * @throws CHECKPOINT when its optimizer has other options or variables, FILE, MISSING_PACKAGE
+ */
+export async function writeKeras(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), "fused-adamw-keras-"));
+  const source = await ByteFile.open(path);
+  try {
+    const start = Buffer.alloc(zipStart.length);
+    await source.read(0, start);
+    const entries = start.equals(zipStart) ? await readZip(source) : null;
+    if (entries && !isKerasArchive(entries)) throw new CheckpointError(path, "no file that Keras saved");
+    if (entries) await checkConfig(path, checkpoint, entries);
+    const weights = join(folder, weightsName);
+    await withWeightsFile(source, entries, (file) => copyFile(file, weights));
+    await update(path, weights, checkpoint);
+    const bytes = await readFile(weights);
+    if (entries) return await writeZip(path, await contentsWith(entries, bytes), options);
+    await AtomicFile.write(path, (file) => file.write(bytes, 0), options.beforeRename);
+    return bytes.length;
+  } catch (error) {
+    throw fileError(path, error);
+  } finally {
+    await source.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Keras would go on with the file's options, whatever they were here. */
+async function checkConfig(
+  path: string,
+  { optimizer }: Checkpoint,
+  entries: ReadonlyMap<string, ZipEntry>,
+): Promise<void> {
+  const config = await readKerasConfig(path, entries);
+  if (!config || !optimizer) return;
+  // compile() leaves the loss scaler of a mixed_float16 model out of the configuration.
+  const inner = isRecord(optimizer.config) ? optimizer.config.inner_optimizer : undefined;
+  const own = config.class_name !== "LossScaleOptimizer" && isRecord(inner) ? inner : optimizer;
+  const differences = optionDifferences(config, own, false);
+  if (differences.length > 0) {
+    throw new CheckpointError(path, `other options than the optimizer's: ${differences.join(", ")}`);
+  }
+}
+
+/** The entries of the archive with other weights. */
+async function contentsWith(entries: ReadonlyMap<string, ZipEntry>, weights: Buffer) {
+  return Promise.all(
+    [...entries.values()].map(async (entry) => ({
+      name: entry.name,
+      data: entry.name === weightsName ? weights : await entry.bytes(entry.size),
+    })),
+  );
+}
+
+/** Sets the variables in the HDF5 file at `file`, after every one of them was found to fit. */
+async function update(path: string, file: string, checkpoint: Checkpoint): Promise<void> {
+  const library = await H5Process.start(path);
+  try {
+    const [own, inner = null] = await library.read(file, [ownGroup, innerGroup], Number.MAX_SAFE_INTEGER);
+    if (!own) throw new CheckpointError(path, "the model was saved without an optimizer", { key: ownGroup });
+    const values = await valuesFor(path, checkpoint, inner ?? own);
+    const { growthCounter = 0, lossScale = 1 } = checkpoint.counters;
+    const scaler: [number, H5Value][] = [
+      [scalerAt.growthCounter, Int32Array.of(growthCounter)],
+      [scalerAt.lossScale, Float32Array.of(lossScale)],
+    ];
+    const at =
+      (group: string, shift: number) =>
+      ([place, value]: [number, H5Value]) => ({
+        path: `${group}/${place + shift}`,
+        value,
+      });
+    // Keras saves the variables of a loss scaler's inner optimizer twice and loads both.
+    const list = inner
+      ? [...scaler.map(at(ownGroup, 0)), ...values.map(at(ownGroup, scalerAt.count)), ...values.map(at(innerGroup, 0))]
+      : values.map(at(ownGroup, 0));
+    await library.write(file, list);
+  } finally {
+    library.close();
+  }
+}
+
+async function valuesFor(
+  path: string,
+  { optimizer, parameters, tensors, counters, learningRate }: Checkpoint,
+  variables: readonly H5Variable[],
+): Promise<[number, H5Value][]> {
+  if (!optimizer) throw new CheckpointError(path, "the checkpoint does not say which options its optimizer had");
+  const names = parameters.filter(({ frozen }) => !frozen).map(({ name }) => name);
+  const layout = kerasLayout(path, layoutOptions(optimizer), names, variables.length);
+  const steps = counters.steps ?? 0;
+  const values: [number, H5Value][] = [
+    [0, variables[0]?.dtype === "I64" ? BigInt64Array.of(BigInt(steps)) : Int32Array.of(steps)],
+  ];
+  if (layout.learningRate !== undefined && learningRate !== null) {
+    values.push([layout.learningRate, Float32Array.of(learningRate)]);
+  }
+  for (const [place, name] of layout.slots) {
+    const [tensor, variable] = [tensors.get(name), variables[place]];
+    if (!tensor) throw new CheckpointError(path, "the checkpoint has no such tensor", { key: name });
+    if (variable?.dtype !== tensor.dtype || variable.shape.join() !== tensor.shape.join()) {
+      const found = `${variable?.dtype} [${variable?.shape.join(", ")}]`;
+      const problem = `variable ${place} is ${found} where ${tensor.dtype} [${tensor.shape.join(", ")}] is expected`;
+      throw new CheckpointError(path, problem, { key: name });
+    }
+    const bytes = new Uint8Array(tensor.byteLength);
+    await tensor.read(0, bytes);
+    values.push([place, floatsOf(bytes)]);
+  }
+  return values;
+}

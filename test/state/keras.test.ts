@@ -1,0 +1,176 @@
+import { readFileSync } from "node:fs";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { AdamW, AdamWError, CheckpointError, LossScaleOptimizer, schedules } from "../../lib/index.js";
+import { H5Process } from "../../lib/state/h5-process.js";
+import { innerGroup, ownGroup } from "../../lib/state/keras-layout.js";
+import { Dice, damage, fuzzRuns } from "./mutations.js";
+import { rejectsLater } from "./rejects-later.js";
+import { temporaryFolder } from "./temporary.js";
+
+interface Expected {
+  readonly saved: readonly number[][];
+  readonly state: readonly number[][];
+  readonly end: readonly number[][];
+}
+
+const fixture = (name: string) => fileURLToPath(new URL(`keras/${name}`, import.meta.url));
+const { names, cases } = JSON.parse(readFileSync(fixture("expected.json"), "utf8")) as {
+  names: string[];
+  cases: Record<string, Expected>;
+};
+const shapes = [[3, 4], [4], [4, 2], [2]];
+
+/** The optimizers of record.py. */
+const optimizers: Readonly<Record<string, () => AdamW | LossScaleOptimizer>> = {
+  plain: () => new AdamW({ learningRate: 0.01 }),
+  everything: () =>
+    new AdamW({ learningRate: 0.01, useEma: true, amsgrad: true, gradientAccumulationSteps: 2, beta1: 0.8 }),
+  schedule: () => {
+    const initialLearningRate = 0.05;
+    const learningRate = new schedules.ExponentialDecay({ initialLearningRate, decaySteps: 3, decayRate: 0.5 });
+    return new AdamW({ learningRate, globalClipnorm: 0.5 });
+  },
+  scaled: () =>
+    new LossScaleOptimizer(new AdamW({ learningRate: 0.01, amsgrad: true }), {
+      initialScale: 64,
+      dynamicGrowthSteps: 3,
+    }),
+};
+
+function wave(i: number, seed: number): Float32Array {
+  const length = (shapes[i] as number[]).reduce((a, b) => a * b, 1);
+  return Float32Array.from({ length }, (_, k) => (((k * 7919 + seed * 104729 + 13) % 2003) - 1001) / 1024);
+}
+
+function make(name: string, initial = shapes.map((_, i) => [...wave(i, i)]), parameterNames = names) {
+  const optimizer = (optimizers[name] as () => AdamW)();
+  const values = initial.map((value) => Float32Array.from(value));
+  optimizer.build(
+    parameterNames.map((path, i) => ({ name: path, shape: shapes[i] as number[], value: values[i] as Float32Array })),
+  );
+  const train = (from: number, to: number) => {
+    for (let step = from; step < to; step += 1) optimizer.apply(shapes.map((_, i) => wave(i, step * 10 + i)));
+  };
+  return { optimizer, values, train };
+}
+
+const state = ({ variables }: { variables: AdamW["variables"] }) => variables.map(({ value }) => [...value]);
+
+function close(actual: readonly (readonly number[] | Float32Array)[], expected: readonly number[][]): void {
+  for (const [i, list] of expected.entries()) {
+    for (const [k, b] of list.entries()) {
+      const a = actual[i]?.[k] as number;
+      expect(Math.abs(a - b), `${i}, ${k}: ${a}, expected ${b}`).to.be.at.most(1e-5 * Math.abs(b) + 1e-7);
+    }
+  }
+}
+
+describe("states of the real Keras", function () {
+  // Every file starts a process, which takes seconds on a busy machine.
+  this.timeout(300_000);
+  const file = temporaryFolder();
+
+  for (const [name, expected] of Object.entries(cases)) {
+    for (const kind of [".keras", ".weights.h5"]) {
+      it(`are taken exactly and go on as in Keras: ${name}${kind}`, async () => {
+        const { optimizer, values, train } = make(name, [...expected.saved] as number[][]);
+        const report = await optimizer.load(fixture(`${name}${kind}`));
+        expect(report.format).to.equal("keras");
+        expect(state(optimizer)).to.deep.equal(expected.state);
+        train(5, 9);
+        close(values, expected.end as number[][]);
+      });
+    }
+  }
+
+  // Each takes several processes: one kind of file for each case, every kind among them.
+  const exports = ["plain.weights.h5", "everything.keras", "schedule.keras", "scaled.weights.h5"];
+  for (const [index, name] of Object.keys(cases).entries()) {
+    const target = exports[index] as string;
+    it(`go into a model that Keras saved: ${target}`, async () => {
+      const path = join(process.env.FUSED_ADAMW_RECORD ?? file(), target);
+      await copyFile(fixture(target), path);
+      const { optimizer, train } = make(name);
+      const again = make(name);
+      train(0, 2);
+      await optimizer.save(path);
+      await again.optimizer.load(path);
+      expect(again.optimizer.iterations).to.equal(optimizer.iterations);
+      train(2, 5);
+      await optimizer.save(path);
+      await again.optimizer.load(path);
+      expect(state(again.optimizer)).to.deep.equal(state(optimizer));
+      close(state(again.optimizer), cases[name]?.state as number[][]);
+    });
+  }
+
+  it("want names in Keras' order, and every shape to fit", async () => {
+    const { optimizer } = make("plain");
+    const swapped = optimizer.load(fixture("plain.keras"), { names: ["d2/kernel", "d1/bias", "d1/kernel", "d2/bias"] });
+    await rejectsLater("CHECKPOINT", swapped, "d2/kernel.exp_avg (shape [3, 4] where [4, 2] is expected)");
+  });
+
+  it("want the same options, and as many variables", async () => {
+    await rejectsLater("CHECKPOINT", make("everything").optimizer.load(fixture("plain.keras")), "use_ema", "beta_1");
+    await rejectsLater(
+      "CHECKPOINT",
+      make("everything").optimizer.load(fixture("plain.weights.h5")),
+      "10 variables where",
+    );
+    const few = make("plain").optimizer.load(fixture("plain.weights.h5"), { names: ["a"] });
+    await rejectsLater("CHECKPOINT", few, "for 1 parameters");
+    await copyFile(fixture("plain.keras"), file("other.keras"));
+    await rejectsLater("CHECKPOINT", make("everything").optimizer.save(file("other.keras")), "beta_1");
+    expect(await readFile(file("other.keras"))).to.deep.equal(await readFile(fixture("plain.keras")));
+    await rejectsLater("FILE", make("plain").optimizer.save(file("none.keras")), "ENOENT");
+  });
+});
+
+describe("hostile HDF5 files", function () {
+  this.timeout(300_000);
+  const file = temporaryFolder();
+  const runs = fuzzRuns(5000);
+
+  it("end with the library's process when it takes too long", async () => {
+    await rejectsLater("CHECKPOINT", H5Process.start("slow.h5", 1), "took longer than 1 ms");
+  });
+
+  it(`are an error with a code, or are read, and never end this process: ${runs} files`, async function () {
+    this.timeout(600_000 + runs * 20);
+    const good = await readFile(fixture("plain.weights.h5"));
+    let library = await H5Process.start("fuzz.h5");
+    let rejected = 0;
+    try {
+      for (let run = 0; run < runs; run += 1) {
+        await writeFile(file("fuzz.h5"), damage(good, new Dice(run)));
+        if (!library.alive) library = await H5Process.start("fuzz.h5");
+        await library.read(file("fuzz.h5"), [ownGroup, innerGroup], good.length * 2).catch((error: unknown) => {
+          if (!(error instanceof CheckpointError)) throw error;
+          rejected += 1;
+        });
+      }
+    } finally {
+      library.close();
+    }
+    expect(rejected).to.be.above(runs / 20);
+  });
+
+  it("leave the optimizer as it was", async () => {
+    const { optimizer, train } = make("plain");
+    train(0, 3);
+    const before = state(optimizer);
+    const good = await readFile(fixture("plain.keras"));
+    for (let run = 0; run < 5; run += 1) {
+      await writeFile(file("bad.keras"), damage(good, new Dice(run)).subarray(0, -1 - run));
+      const error = await optimizer.load(file("bad.keras")).then(
+        () => null,
+        (reason: unknown) => reason,
+      );
+      expect(error).to.be.instanceOf(AdamWError);
+    }
+    expect(state(optimizer)).to.deep.equal(before);
+  });
+});
