@@ -1,0 +1,84 @@
+/** Saving and loading beside a plain write and read of the same bytes, and steps while a copy is written. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { AdamW } from "../../lib/index.js";
+
+const { values: options } = parseArgs({
+  options: { parameters: { type: "string", default: "25e6" }, rounds: { type: "string", default: "5" } },
+});
+const length = Number(options.parameters);
+const pieceBytes = 2 ** 24;
+const folder = mkdtempSync(join(tmpdir(), "fused-adamw-bench-"));
+const path = join(folder, "checkpoint.safetensors");
+
+const value = new Float32Array(length).fill(1);
+const optimizer = new AdamW().build([{ name: "w", value, gradient: new Float32Array(length).fill(0.5) }]);
+optimizer.step();
+
+async function plainWrite(bytes: number): Promise<void> {
+  const piece = Buffer.alloc(pieceBytes, 1);
+  const file = await open(join(folder, "plain"), "w");
+  for (let at = 0; at < bytes; at += pieceBytes) await file.write(piece, 0, Math.min(pieceBytes, bytes - at), at);
+  await file.sync();
+  await file.close();
+}
+
+async function plainRead(): Promise<void> {
+  const piece = Buffer.alloc(pieceBytes);
+  const file = await open(path);
+  for (let at = 0; (await file.read(piece, 0, pieceBytes, at)).bytesRead > 0; ) at += pieceBytes;
+  await file.close();
+}
+
+async function seconds(act: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await act();
+  return (performance.now() - start) / 1000;
+}
+
+/** Steps per second, alone or until `until` settles. */
+async function stepRate(until: Promise<unknown> | undefined): Promise<number> {
+  let saving = until !== undefined;
+  until?.finally(() => {
+    saving = false;
+  });
+  const start = performance.now();
+  let steps = 0;
+  while (saving || (until === undefined && steps < 10)) {
+    await optimizer.stepAsync();
+    steps += 1;
+  }
+  return steps / ((performance.now() - start) / 1000);
+}
+
+const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] as number;
+const rates: Record<string, number[]> = {};
+const record = (name: string, rate: number) => {
+  rates[name] ??= [];
+  rates[name].push(rate);
+};
+try {
+  const { bytes } = await optimizer.save(path);
+  const gigabytes = bytes / 1e9;
+  const stalls: number[] = [];
+  for (let round = 0; round < Number(options.rounds); round += 1) {
+    record("plain write, GB/s", gigabytes / (await seconds(() => plainWrite(bytes))));
+    record(
+      "save, copy, GB/s",
+      gigabytes / (await seconds(async () => stalls.push((await optimizer.save(path)).stallMs))),
+    );
+    record("save, stream, GB/s", gigabytes / (await seconds(() => optimizer.save(path, { snapshot: "stream" }))));
+    record("plain read, GB/s", gigabytes / (await seconds(plainRead)));
+    record("load, GB/s", gigabytes / (await seconds(() => optimizer.load(path))));
+    record("steps/s", await stepRate(undefined));
+    record("steps/s while saving", await stepRate(optimizer.save(path)));
+  }
+  console.log(`${bytes} bytes, median of ${options.rounds} rounds, stall of a copy ${median(stalls).toFixed(0)} ms`);
+  for (const [name, list] of Object.entries(rates)) console.log(`${name.padEnd(24)}${median(list).toFixed(2)}`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
