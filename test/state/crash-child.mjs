@@ -13,13 +13,15 @@ const optimizer = new AdamW({}, { threads: 1 }).build([
 const modes = { file: {}, stream: { snapshot: "stream" }, keep: { keep: 2 }, folder: { shardBytes: 1_000_000 } };
 await optimizer.load(path).catch(() => undefined);
 process.send({ ready: true });
-for (;;) {
+// After the third failure it rests, so that whoever kills it then does not interrupt a fourth save.
+for (let failures = 0; failures < 3; ) {
   optimizer.step();
   try {
     await optimizer.save(path, modes[mode]);
     process.send({ saved: optimizer.iterations });
   } catch (error) {
+    failures += 1;
     process.send({ failed: error.code, message: error.message });
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+setInterval(() => {}, 1000);
