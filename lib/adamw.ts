@@ -7,11 +7,10 @@ import { parseRuntime, type Runtime, type RuntimeOptions } from "./device.js";
 import { type Controls, Engine } from "./engine.js";
 import { AdamWError, invalid } from "./errors.js";
 import { exclusionsKind, nameExclusions, type WeightDecayExclusions } from "./exclusions.js";
-import { type Gradients, givenGradients } from "./gradients.js";
+import { type Gradients, givenGradients, type StepGradients } from "./gradients.js";
 import { type LossScaling, packSettings, resolveFrozen } from "./hyper.js";
 import { type CustomObjects, kerasOptimizers, serialize } from "./keras-object.js";
 import { Lifecycle } from "./lifecycle.js";
-import type { NativeGradients } from "./native.js";
 import { type AdamWOptions, type LearningRate, type ResolvedOptions, resolveOptions } from "./options.js";
 import { type Parameter, type ParameterInit, parseParameters } from "./parameters.js";
 import { type OptimizerPlan, type PlannedParameter, planMemory } from "./plan.js";
@@ -166,7 +165,7 @@ export class AdamW {
   }
 
   /** All that a step needs. The rates come last: a function is called once for each update that is issued. */
-  #prepare(engine: Engine, gradients: Gradients | undefined, gradientScale: number): [NativeGradients, Controls] {
+  #prepare(engine: Engine, gradients: Gradients | undefined, gradientScale: number): [StepGradients, Controls] {
     const { weightDecay } = this.#options;
     const fixed = typeof this.#learningRate === "number" && typeof weightDecay === "number";
     const chosen = engine.prepare(gradients);

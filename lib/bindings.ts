@@ -1,9 +1,10 @@
 /** The memory an optimizer works on: what it was built over, and what the addon points at. */
 
 import { AdamWError, invalid } from "./errors.js";
-import { type Gradients, listGradients } from "./gradients.js";
-import type { NativeGradients } from "./native.js";
-import { checkArray, checkOverlap, isFloat32Array, type Parameter } from "./parameters.js";
+import { isFloat32Array } from "./float32-array.js";
+import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
+import { checkDevice, checkMemory, type Float32Memory } from "./memory.js";
+import { checkOverlap, type Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
 
 const unbound = "No parameter has a gradient bound: give it one at build() or rebind(), or pass gradients to apply()";
@@ -14,8 +15,9 @@ export class Bindings {
   /** Those that take part; the addon knows only these, by their place here: their row. */
   readonly trained: readonly Parameter[];
   readonly #rows: ReadonlyMap<Parameter, number>;
+  #device = "";
   /** The gradients the addon points at, by row; the reference keeps their memory. */
-  #gradients: (Float32Array | null)[];
+  #gradients: (Float32Memory | null)[];
 
   constructor(parameters: readonly Parameter[], frozen: readonly boolean[]) {
     this.parameters = parameters;
@@ -36,6 +38,7 @@ export class Bindings {
 
   /** Replaces memory by other that was checked; returns the row that the addon must point at it. */
   rebind(parameter: Parameter, memory: Partial<Memory>): number | undefined {
+    for (const part of [memory.value, memory.gradient]) if (part) checkDevice(part, parameter.name, this.#device);
     Object.assign(parameter, memory);
     const row = this.rowOf(parameter);
     if (row !== undefined && memory.gradient !== undefined) this.#gradients[row] = memory.gradient;
@@ -46,7 +49,7 @@ export class Bindings {
    * The gradients to step with: those passed, or (undefined) those bound at build. Undefined: the addon has them already.
    * Throws before anything changes. These loops are most of what a small step costs outside the kernels, hence plain.
    */
-  prepare(gradients: Gradients | undefined, zeroed: boolean): NativeGradients {
+  prepare(gradients: Gradients | undefined, zeroed: boolean): StepGradients {
     const listed = gradients === undefined ? undefined : listGradients(gradients, this.parameters);
     const current = this.#gradients;
     let present = 0;
@@ -55,11 +58,11 @@ export class Bindings {
       const parameter = this.parameters[i] as Parameter;
       const gradient = listed === undefined ? parameter.gradient : listed[i];
       if (gradient !== null && !(isFloat32Array(gradient) && gradient.length === parameter.length)) {
-        checkArray(gradient, `the gradient of ${parameter.name}`, parameter.length);
+        this.#check(gradient, `the gradient of ${parameter.name}`, parameter.length);
       }
       if (this.trained[row] !== parameter) continue;
-      if (parameter.value.length !== parameter.length) {
-        checkArray(parameter.value, `the value of ${parameter.name}`, parameter.length);
+      if (!(isFloat32Array(parameter.value) && parameter.value.length === parameter.length)) {
+        checkMemory(parameter.value, `the value of ${parameter.name}`, parameter.length);
       }
       if (gradient !== null) present += 1;
       if (gradient !== current[row]) changed = true;
@@ -75,18 +78,36 @@ export class Bindings {
       : chosen.filter((_, i) => this.rowOf(this.parameters[i] as Parameter) !== undefined);
   }
 
+  /** All memory that the optimizer was built over. */
+  memories(): (Float32Memory | null)[] {
+    return this.trained.flatMap(({ value, gradient }) => [value, gradient]);
+  }
+
+  /** Holds all memory, and gradients to come, to the device that computes. @throws DEVICE_MISMATCH */
+  checkDevice(device: string): void {
+    this.#device = device;
+    for (const { name, value, gradient } of this.trained) {
+      checkDevice(value, `the value of ${name}`, device);
+      if (gradient) checkDevice(gradient, `the gradient of ${name}`, device);
+    }
+  }
+
+  #check(memory: unknown, name: string, length: number): void {
+    checkDevice(checkMemory(memory, name, length), name, this.#device);
+  }
+
   /** A gradient that is zeroed while it is read as another one's would make the result depend on the order of threads. */
-  #checkOwnMemory(gradients: readonly (Float32Array | null)[]): void {
+  #checkOwnMemory(gradients: readonly (Float32Memory | null)[]): void {
     checkOverlap(this.parameters.map((parameter, i) => ({ ...parameter, gradient: gradients[i] ?? null })));
   }
 
   /** From here on the addon points at these. */
-  use(gradients: readonly (Float32Array | null)[]): void {
+  use(gradients: readonly (Float32Memory | null)[]): void {
     this.#gradients = [...gradients];
   }
 
   /** @throws DETACHED, LENGTH_MISMATCH when a parameter has lost its memory */
   checkValues(): void {
-    for (const { value, name, length } of this.trained) checkArray(value, `the value of ${name}`, length);
+    for (const { value, name, length } of this.trained) checkMemory(value, `the value of ${name}`, length);
   }
 }

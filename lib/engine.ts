@@ -3,9 +3,10 @@
 import type { Bindings } from "./bindings.js";
 import type { Runtime } from "./device.js";
 import { AdamWError } from "./errors.js";
-import type { Gradients } from "./gradients.js";
+import type { Gradients, StepGradients } from "./gradients.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
-import { indices, type NativeGradients, type NativeOptimizer, native, pack } from "./native.js";
+import { deviceOf } from "./memory.js";
+import { indices, type NativeOptimizer, native, pack } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
@@ -48,7 +49,7 @@ export class Engine {
     this.#bindings = bindings;
     this.#native = new native.Optimizer({
       // Arrays of the host are updated where they are, beside a GPU too; a device that is named gets copies of them.
-      device: device === "auto" ? "cpu" : device,
+      device: device === "auto" ? (deviceOf(bindings.memories()) ?? "cpu") : device,
       threads,
       policy: packPolicy(options, scaling),
       lossScale: scaling.scale,
@@ -56,6 +57,12 @@ export class Engine {
       controls: this.#controls,
       report: this.#report,
     });
+    try {
+      bindings.checkDevice(this.device);
+    } catch (error) {
+      this.#native.dispose();
+      throw error;
+    }
   }
 
   /** All parameters, frozen ones too. */
@@ -127,18 +134,18 @@ export class Engine {
   }
 
   /** The gradients to step with, checked together with the parameters' memory; nothing changes yet. */
-  prepare(gradients: Gradients | undefined): NativeGradients {
+  prepare(gradients: Gradients | undefined): StepGradients {
     return this.#bindings.prepare(gradients, this.#options.zeroGradients);
   }
 
-  run(gradients: NativeGradients, controls: Controls): StepReport {
+  run(gradients: StepGradients, controls: Controls): StepReport {
     const micro = this.isMicroStep;
     this.#begin(gradients, controls);
     this.#idle().step(gradients);
     return this.#finish(micro);
   }
 
-  async runAsync(gradients: NativeGradients, controls: Controls): Promise<StepReport> {
+  async runAsync(gradients: StepGradients, controls: Controls): Promise<StepReport> {
     const micro = this.isMicroStep;
     this.#begin(gradients, controls);
     const done = this.#idle().stepAsync(gradients);
@@ -151,7 +158,7 @@ export class Engine {
     return this.#finish(micro);
   }
 
-  #begin(gradients: NativeGradients, controls: Controls): void {
+  #begin(gradients: StepGradients, controls: Controls): void {
     if (gradients !== undefined) this.#bindings.use(gradients);
     this.#controls[controlAt.learningRate] = controls.learningRate;
     this.#controls[controlAt.weightDecay] = controls.weightDecay;

@@ -1,13 +1,17 @@
 /** Gradients as `apply` takes them. */
 
 import { AdamWError, invalid } from "./errors.js";
+import type { Float32Memory } from "./memory.js";
 import type { Parameter } from "./parameters.js";
 import { isRecord } from "./validate.js";
 
 /** One entry per parameter in the order of build, or by name; null: no gradient in this step. */
-export type Gradients = readonly (Float32Array | null)[] | Readonly<Record<string, Float32Array | null>>;
+export type Gradients = readonly (Float32Memory | null)[] | Readonly<Record<string, Float32Memory | null>>;
 
-type GradientList = readonly (Float32Array | null)[];
+/** What to step with; undefined: what the addon points at already. */
+export type StepGradients = readonly (Float32Memory | null)[] | undefined;
+
+type GradientList = readonly (Float32Memory | null)[];
 
 /**
  * One entry per parameter, in their order; the entries are still to be checked.
@@ -29,7 +33,7 @@ function fromRecord(gradients: unknown, parameters: readonly Parameter[]): Gradi
   for (const name of Object.keys(gradients)) {
     if (!names.has(name)) throw invalid("gradients", "the names of built parameters", name);
   }
-  return parameters.map(({ name }) => (Object.hasOwn(gradients, name) ? (gradients[name] as Float32Array) : null));
+  return parameters.map(({ name }) => (Object.hasOwn(gradients, name) ? (gradients[name] as Float32Memory) : null));
 }
 
 /** Gradients must be named: a forgotten variable is no wish for the bound ones, which `alternative` uses. */

@@ -10,6 +10,7 @@
 
 export { AdamW } from "./adamw.js";
 export { type DeviceInfo, devices, type RuntimeOptions } from "./device.js";
+export { Device, DeviceBuffer, type DType, type ForeignMemory, openDevice } from "./device-buffer.js";
 export { AdamWError, type ErrorCode, errorCodes } from "./errors.js";
 export type { ParameterReference, WeightDecayExclusions } from "./exclusions.js";
 export type { Gradients } from "./gradients.js";
@@ -18,6 +19,7 @@ export { kerasJson } from "./keras-json.js";
 export type { CustomObjects, SerializedObject } from "./keras-object.js";
 export { LossScaleOptimizer } from "./loss-scale-optimizer.js";
 export type { LossScaleOptions } from "./loss-scale-options.js";
+export type { Float32Memory } from "./memory.js";
 export type { AdamWOptions, LearningRate } from "./options.js";
 export type { Parameter, ParameterInit } from "./parameters.js";
 export type { OptimizerPlan, PlannedParameter } from "./plan.js";

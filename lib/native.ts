@@ -26,8 +26,23 @@ export interface NativeTables {
 
 /** Parameters and gradients as the engine takes them; entries of one optimizer are addressed by their index. */
 export interface NativeParameter {
-  readonly value: Float32Array;
-  readonly gradient: Float32Array | null;
+  readonly value: NativeMemory;
+  readonly gradient: NativeMemory | null;
+  /** Elements; an array says it itself. */
+  readonly length?: number;
+}
+
+/** An array of the host, or an address in the device's memory. */
+export type NativeMemory = Float32Array | { readonly pointer: bigint };
+
+/** A block of a device's memory. */
+export interface NativeBuffer {
+  readonly device: string;
+  readonly pointer: bigint;
+  /** From element `offset` on, as many as the array has. */
+  read(to: Float32Array, offset: number): Float32Array;
+  write(from: Float32Array, offset: number): void;
+  dispose(): void;
 }
 
 export interface NativeSpec {
@@ -44,14 +59,14 @@ export interface NativeSpec {
 }
 
 /** One step's gradients, null for none; undefined: those that are bound. */
-export type NativeGradients = readonly (Float32Array | null)[] | undefined;
+export type NativeGradients = readonly (NativeMemory | null)[] | undefined;
 
 export interface NativeOptimizer {
   readonly device: string;
   step(gradients: NativeGradients): void;
   stepAsync(gradients: NativeGradients): Promise<void>;
   /** Other memory of the same length; undefined leaves what is bound. */
-  bind(index: number, value: Float32Array | undefined, gradient: Float32Array | null | undefined): void;
+  bind(index: number, value: NativeMemory | undefined, gradient: NativeMemory | null | undefined): void;
   /** All settings, one after the other, and which of them each parameter has. */
   assign(settings: Float64Array, assignment: Float64Array): void;
   setPolicy(policy: Float64Array): void;
@@ -76,6 +91,12 @@ interface Native {
   setErrorClass(errorClass: typeof AdamWError): void;
   devices(): DeviceInfo[];
   readonly tables: NativeTables;
+  /** Zeroed memory, or that at an address, which is not freed. */
+  readonly Buffer: new (
+    device: string,
+    bytes: number,
+    pointer?: bigint,
+  ) => NativeBuffer;
   readonly Optimizer: new (spec: NativeSpec) => NativeOptimizer;
 }
 

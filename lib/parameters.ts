@@ -1,7 +1,7 @@
 /** Parameters as `build` takes them, and the checks of their memory. */
 
-import { types } from "node:util";
 import { AdamWError, invalid } from "./errors.js";
+import { checkMemory, type Float32Memory, placeOf } from "./memory.js";
 import { integerFrom, type Kind, listOf, parse, parseRecord, text } from "./validate.js";
 
 /** A parameter to optimize. */
@@ -11,9 +11,9 @@ export interface ParameterInit {
   /** @default [value.length] */
   shape?: readonly number[];
   /** Updated in place by every step. */
-  value: Float32Array;
+  value: Float32Memory;
   /** Read by `step()`, and by nothing else; null or absent: gradients come with `apply()`. */
-  gradient?: Float32Array | null;
+  gradient?: Float32Memory | null;
 }
 
 /** A parameter after `build`; `value` and `gradient` change by `rebind`. */
@@ -21,13 +21,8 @@ export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly length: number;
-  value: Float32Array;
-  gradient: Float32Array | null;
-}
-
-/** What the addon takes for one too, unlike instanceof: arrays of other realms are, proxies and look-alikes are not. */
-export function isFloat32Array(value: unknown): value is Float32Array {
-  return types.isFloat32Array(value);
+  value: Float32Memory;
+  gradient: Float32Memory | null;
 }
 
 /** The extents of a parameter. */
@@ -59,7 +54,7 @@ function parseParameter(init: ParameterInit, i: number): Parameter {
   const where = `parameters[${i}]`;
   parseRecord(init, where, knownKeys);
   if (!text.accepts(init.name)) throw invalid(`${where}.name`, text.expected, init.name);
-  const value = checkArray(init.value, `the value of ${init.name}`);
+  const value = checkMemory(init.value, `the value of ${init.name}`);
   const length = value.length;
   const shape = parse(shapeKind, init.shape ?? [length], `${where}.shape`);
   const product = shape.reduce((a, b) => a * b, 1);
@@ -68,38 +63,8 @@ function parseParameter(init: ParameterInit, i: number): Parameter {
     throw new AdamWError("LENGTH_MISMATCH", message);
   }
   const gradient = init.gradient ?? null;
-  if (gradient !== null) checkArray(gradient, `the gradient of ${init.name}`, length);
+  if (gradient !== null) checkMemory(gradient, `the gradient of ${init.name}`, length);
   return { name: init.name, shape, length, value, gradient };
-}
-
-/**
- * A Float32Array of `length` elements that still has its memory.
- *
- * @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED
- */
-export function checkArray(array: unknown, name: string, length?: number): Float32Array {
-  if (!isFloat32Array(array)) throw invalid(name, "a Float32Array", array);
-  if (isDetached(array)) {
-    const message = `The memory of ${name} is gone: it was transferred, or its WebAssembly memory has grown. Give rebind() an array over the new memory`;
-    throw new AdamWError("DETACHED", message);
-  }
-  if (length !== undefined && array.length !== length) {
-    throw new AdamWError("LENGTH_MISMATCH", `Expected ${length} elements for ${name} but received ${array.length}`);
-  }
-  return array;
-}
-
-/** `ArrayBuffer.prototype.detached` came with Node 21; before, only making a view of the buffer tells it from an empty one. */
-function isDetached(array: Float32Array): boolean {
-  if (array.length > 0) return false;
-  const buffer = array.buffer as ArrayBufferLike & { detached?: boolean };
-  if (buffer.detached !== undefined) return buffer.detached;
-  try {
-    new Uint8Array(buffer);
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 /**
@@ -108,24 +73,22 @@ function isDetached(array: Float32Array): boolean {
  * @throws INVALID_ARGUMENT
  */
 export function checkOverlap(parameters: readonly Pick<Parameter, "name" | "value" | "gradient">[]): void {
-  const arrays = parameters.flatMap(({ name, value, gradient }) => [
-    { name: `the value of ${name}`, array: value },
-    ...(gradient ? [{ name: `the gradient of ${name}`, array: gradient }] : []),
+  const all = parameters.flatMap(({ name, value, gradient }) => [
+    { name: `the value of ${name}`, memory: value, ...placeOf(value) },
+    ...(gradient ? [{ name: `the gradient of ${name}`, memory: gradient, ...placeOf(gradient) }] : []),
   ]);
-  const byBuffer = new Map<ArrayBufferLike, typeof arrays>();
-  for (const entry of arrays) {
-    const group = byBuffer.get(entry.array.buffer);
+  const bySpace = new Map<object | string, typeof all>();
+  for (const entry of all) {
+    const group = bySpace.get(entry.space);
     if (group) group.push(entry);
-    else byBuffer.set(entry.array.buffer, [entry]);
+    else bySpace.set(entry.space, [entry]);
   }
-  for (const group of byBuffer.values()) {
-    const sorted = group
-      .filter(({ array }) => array.length > 0)
-      .sort((a, b) => a.array.byteOffset - b.array.byteOffset);
+  for (const group of bySpace.values()) {
+    const sorted = group.filter(({ memory }) => memory.length > 0).sort((a, b) => a.begin - b.begin);
     for (const [i, next] of sorted.entries()) {
       const before = sorted[i - 1];
-      if (before && before.array.byteOffset + before.array.byteLength > next.array.byteOffset) {
-        throw invalid("parameters", `memory of their own (${before.name} and ${next.name} overlap)`, next.array);
+      if (before && before.begin + before.memory.byteLength > next.begin) {
+        throw invalid("parameters", `memory of their own (${before.name} and ${next.name} overlap)`, next.memory);
       }
     }
   }

@@ -1,14 +1,15 @@
 /** Other memory for built parameters, as `rebind` takes it. */
 
 import { invalid } from "./errors.js";
-import { checkArray, checkOverlap, type Parameter } from "./parameters.js";
+import { checkMemory, type Float32Memory } from "./memory.js";
+import { checkOverlap, type Parameter } from "./parameters.js";
 import { parseRecord } from "./validate.js";
 
 /** Other memory for a built parameter; what is absent stays. */
 export interface Rebinding {
   name: string;
-  value?: Float32Array;
-  gradient?: Float32Array | null;
+  value?: Float32Memory;
+  gradient?: Float32Memory | null;
 }
 
 /** The memory of a parameter. */
@@ -31,9 +32,9 @@ export function parseRebindings(
     if (!parameter) throw invalid(`bindings[${i}].name`, "the name of a built parameter", name);
     const { value, gradient } = binding;
     const memory: Partial<Memory> = changed.get(parameter) ?? {};
-    if (value !== undefined) memory.value = checkArray(value, `the value of ${parameter.name}`, parameter.length);
+    if (value !== undefined) memory.value = checkMemory(value, `the value of ${parameter.name}`, parameter.length);
     if (gradient !== undefined) {
-      memory.gradient = gradient && checkArray(gradient, `the gradient of ${parameter.name}`, parameter.length);
+      memory.gradient = gradient && checkMemory(gradient, `the gradient of ${parameter.name}`, parameter.length);
     }
     changed.set(parameter, memory);
   });

@@ -3,8 +3,8 @@
 import { types } from "node:util";
 import type { Engine, SlotName } from "./engine.js";
 import { AdamWError, invalid } from "./errors.js";
+import { isFloat32Array } from "./float32-array.js";
 import type { ResolvedOptions } from "./options.js";
-import { isFloat32Array } from "./parameters.js";
 import { integerFrom, type Kind, nonNegative, parse, parseRecord } from "./validate.js";
 
 /** One entry of `optimizer.variables`. */

@@ -1,5 +1,5 @@
 import { devices } from "../lib/index.js";
-import { cpuSubject, runConformance } from "./conformance.js";
+import { bufferSubject, cpuSubject, runConformance } from "./conformance.js";
 
 describe("The bits of cpu:scalar on one thread are returned", () => {
   for (const { name, kind, available, reason } of devices()) {
@@ -10,5 +10,11 @@ describe("The bits of cpu:scalar on one thread are returned", () => {
         this.skip();
       });
     });
+  }
+
+  for (const { name, kind, available } of devices()) {
+    if (available && (kind !== "cpu" || name === "cpu:scalar")) {
+      describe(`by ${name}, in its own buffers`, () => runConformance(bufferSubject(name)));
+    }
   }
 });

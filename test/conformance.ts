@@ -4,7 +4,15 @@
  */
 
 import { expect } from "chai";
-import { AdamW, type AdamWOptions, type ParameterInit, type StepReport, type Variable } from "../lib/index.js";
+import {
+  AdamW,
+  type AdamWOptions,
+  type DeviceBuffer,
+  openDevice,
+  type ParameterInit,
+  type StepReport,
+  type Variable,
+} from "../lib/index.js";
 import { bits, fill, finiteSpecials, firstDifference, specials } from "./inputs.js";
 
 type Memory = ParameterInit["value"];
@@ -31,6 +39,22 @@ export function cpuSubject(name: string, threads: readonly number[]): Subject {
       return memory;
     },
     read: (memory) => (memory as Float32Array).slice(),
+  };
+}
+
+/** A device by name: its memory is buffers. */
+export function bufferSubject(name: string): Subject {
+  const device = openDevice(name);
+  return {
+    name,
+    threads: [1],
+    make: (options) => new AdamW(options, { device: name }),
+    place: (values, offset) =>
+      device
+        .allocate("float32", values.length + offset)
+        .write(values, offset)
+        .slice(offset),
+    read: (memory) => (memory as DeviceBuffer).read(),
   };
 }
 

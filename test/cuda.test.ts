@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { AdamW, devices } from "../lib/index.js";
+import { AdamW, devices, openDevice } from "../lib/index.js";
 
 const cuda = devices().find(({ kind }) => kind === "cuda")!;
 const parameters = (...values: number[]) => [{ name: "w", value: Float32Array.from(values) }];
@@ -55,7 +55,7 @@ describe("A GPU", () => {
         optimizer.build(list);
         if (i > 0) await optimizer.load(join(folder, "checkpoint"));
         for (let step = 0; step < 3; step += 1) await optimizer.applyAsync([gradient]);
-        await optimizer.save(join(folder, "checkpoint"));
+        await optimizer.save(join(folder, "checkpoint"), { parameters: true });
         list = i + 1 < names.length ? parameters(...new Array(1000).fill(0)) : list;
         optimizer.dispose();
       }
@@ -64,6 +64,20 @@ describe("A GPU", () => {
     const expected = await train(["cpu", "cpu", "cpu"]);
     expect(await train(["cuda", "cpu", "cuda"])).to.deep.equal(expected);
     expect(await train(["cpu", "cuda", "cuda"])).to.deep.equal(expected);
+    rmSync(folder, { recursive: true });
+  });
+
+  it("saves and loads parameters that are in its own memory", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "adamw-"));
+    const device = openDevice("cuda");
+    const value = device.allocate("float32", 3).write(Float32Array.of(1, 2, 3));
+    const optimizer = new AdamW().build([{ name: "w", value }]);
+    optimizer.apply([Float32Array.of(1, -1, 1)]);
+    const trained = value.read();
+    await optimizer.save(join(folder, "checkpoint"), { parameters: true });
+    value.fill(0);
+    await optimizer.load(join(folder, "checkpoint"));
+    expect(value.read()).to.deep.equal(trained);
     rmSync(folder, { recursive: true });
   });
 

@@ -3,7 +3,7 @@
 import { AdamWError } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { accumulationSteps } from "../hyper.js";
-import { checkArray } from "../parameters.js";
+import { checkMemory, setElements } from "../memory.js";
 import { boolean, integerFrom, isRecord, type Kind, nonNegative, oneOf, positive, text } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { Checksum } from "./checksum.js";
@@ -135,7 +135,7 @@ async function verify(
   for (const { tensor, parameter, slot } of transfers) {
     checkSignal(signal, "Loading");
     if (slot === stepName) updates[engine.trained.indexOf(parameter)] = await readCount(checkpoint.path, tensor);
-    if (slot === valueName) checkArray(parameter.value, `the value of ${parameter.name}`, parameter.length);
+    if (slot === valueName) checkMemory(parameter.value, `the value of ${parameter.name}`, parameter.length);
     await verifyTensor(checkpoint.path, tensor, reader, (bytes) => {
       checkSignal(signal, "Loading");
       done += bytes;
@@ -227,7 +227,7 @@ function put(
   const dtype = dtypeOf(tensor.dtype);
   if (!dtype) return;
   const elements = dtype.name === "F32" ? floatsOf(piece) : toFloat32(dtype, piece);
-  if (slot === valueName) parameter.value.set(elements, start / dtype.bytes);
+  if (slot === valueName) setElements(parameter.value, elements, start / dtype.bytes);
   else if (slot !== stepName) engine.writeSlot(parameter, slot, elements, start / dtype.bytes);
 }
 

@@ -3,6 +3,7 @@
 import type { Engine, SlotName } from "../engine.js";
 import { AdamWError } from "../errors.js";
 import type { SerializedObject } from "../keras-object.js";
+import { elementsOf } from "../memory.js";
 import type { ResolvedOptions } from "../options.js";
 import type { Parameter } from "../parameters.js";
 import { parameterSlots } from "../variables.js";
@@ -79,7 +80,7 @@ export function valueTensors(
 ): Tensor[] {
   return engine.parameters.map((parameter) => {
     const name = tensorName(parameter.name, valueName);
-    return memoryTensor(name, "F32", parameter.shape, bytesOf(copy(name, parameter.value)));
+    return memoryTensor(name, "F32", parameter.shape, bytesOf(copy(name, elementsOf(parameter.value))));
   });
 }
 

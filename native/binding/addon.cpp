@@ -1,6 +1,7 @@
 // Everything the .node file exports, on one screen. lib/native.ts is the typed contract of the same.
 #include <napi.h>
 
+#include "buffer.h"
 #include "convert.h"
 #include "kernels/devices.h"
 #include "optimizer.h"
@@ -59,6 +60,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["setErrorClass"] = Napi::Function::New<set_error_class>(env, "setErrorClass");
   exports["devices"] = Napi::Function::New<list_devices>(env, "devices");
   exports["tables"] = tables(env);
+  exports["Buffer"] = BufferWrap::define(env);
   exports["Optimizer"] = OptimizerWrap::define(env);
   return exports;
 }

@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include "kernels/device.h"
 #include "kernels/error.h"
 
 namespace adamw::binding {
@@ -75,11 +76,38 @@ T* elements(const Napi::Value& value, int64_t count) {
   return elements(view<T>(value), count);
 }
 
-/// As elements(), null for null and undefined. Asks for an array first: of a step's gradients most are there.
-inline float* optional_elements(const Napi::Value& value, int64_t count) {
+/// The address that a BigInt holds.
+inline void* address(const Napi::Value& value) {
+  bool whole = false;
+  if (!value.IsBigInt()) throw Error("INVALID_ARGUMENT", "Expected an address as a BigInt");
+  return reinterpret_cast<void*>(static_cast<uintptr_t>(value.As<Napi::BigInt>().Uint64Value(&whole)));
+}
+
+/// Where `length` floats from element `value` on begin, in bytes, within `bytes`.
+inline size_t byte_offset(const Napi::Value& value, size_t length, size_t bytes) {
+  const int64_t offset = value.As<Napi::Number>().Int64Value();
+  const size_t count = bytes / sizeof(float);
+  if (offset < 0 || static_cast<size_t>(offset) > count || length > count - static_cast<size_t>(offset)) {
+    throw Error("LENGTH_MISMATCH", "The range lies outside the buffer");
+  }
+  return static_cast<size_t>(offset) * sizeof(float);
+}
+
+/// Memory that a step works on.
+struct Located {
+  float* data;
+  Place place;
+};
+
+/// An array's memory, or that of an object with a `pointer` (lib/device-buffer.ts checks its length); null for null
+/// and undefined. Asks for an array first: of a step's gradients most are there.
+inline Located optional_elements(const Napi::Value& value, int64_t count) {
   View<float> found{};
-  if (try_view(value, found)) return elements(found, count);
-  return value.IsNull() || value.IsUndefined() ? nullptr : elements<float>(value, count);
+  if (try_view(value, found)) return {elements(found, count), Place::kHost};
+  if (value.IsNull() || value.IsUndefined()) return {nullptr, Place::kHost};
+  const Napi::Value pointer = value.IsObject() ? value.As<Napi::Object>().Get("pointer") : value;
+  if (!pointer.IsBigInt()) throw Error("INVALID_ARGUMENT", "Expected a Float32Array or a DeviceBuffer");
+  return {static_cast<float*>(address(pointer)), Place::kDevice};
 }
 
 /// A struct of doubles as the Float64Array it crosses in.

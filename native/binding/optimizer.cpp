@@ -20,9 +20,13 @@ OptimizerSpec spec_from(const Napi::Object& object) {
   spec.parameters.reserve(parameters.Length());
   for (uint32_t i = 0; i < parameters.Length(); ++i) {
     const auto parameter = parameters.Get(i).As<Napi::Object>();
-    const auto value = view<float>(parameter.Get("value"));
-    const auto count = static_cast<int64_t>(value.length);
-    spec.parameters.push_back({value.data, optional_elements(parameter.Get("gradient"), count), count});
+    View<float> array{};
+    const bool is_array = try_view(parameter.Get("value"), array);
+    const int64_t count =
+        is_array ? static_cast<int64_t>(array.length) : parameter.Get("length").As<Napi::Number>().Int64Value();
+    const Located value = optional_elements(parameter.Get("value"), count);
+    const Located gradient = optional_elements(parameter.Get("gradient"), count);
+    spec.parameters.push_back({value.data, gradient.data, count, value.place, gradient.place});
   }
   return spec;
 }
@@ -111,7 +115,8 @@ void OptimizerWrap::bind_gradients(const Napi::Value& gradients) {
     throw Error("LENGTH_MISMATCH", "Expected one gradient per parameter");
   }
   for (uint32_t i = 0; i < length; ++i) {
-    optimizer().bind_gradient(i, optional_elements(list.Get(i), optimizer().count(i)));
+    const Located gradient = optional_elements(list.Get(i), optimizer().count(i));
+    optimizer().bind_gradient(i, gradient.data, gradient.place);
   }
 }
 
@@ -141,8 +146,14 @@ Napi::Value OptimizerWrap::bind(Info info) {
   guard(info.Env(), [&] {
     const size_t index = row(info[0]);
     const int64_t count = optimizer().count(index);
-    if (!info[1].IsUndefined()) optimizer().bind_param(index, elements<float>(info[1], count));
-    if (!info[2].IsUndefined()) optimizer().bind_gradient(index, optional_elements(info[2], count));
+    if (!info[1].IsUndefined()) {
+      const Located value = optional_elements(info[1], count);
+      optimizer().bind_param(index, value.data, value.place);
+    }
+    if (!info[2].IsUndefined()) {
+      const Located gradient = optional_elements(info[2], count);
+      optimizer().bind_gradient(index, gradient.data, gradient.place);
+    }
   });
   return info.Env().Undefined();
 }

@@ -121,7 +121,10 @@ class CudaDevice final : public Device {
     return stream;
   }
   void destroy_stream(void* stream) const override { cudaStreamDestroy(stream_of(stream)); }
-  void wait(void* stream) const override { check(cudaStreamSynchronize(stream_of(stream)), "cudaStreamSynchronize"); }
+  void wait(void* stream) const override {
+    const Current current(index_);
+    check(cudaStreamSynchronize(stream_of(stream)), "cudaStreamSynchronize");
+  }
 
   void* create_event() const override {
     const Current current(index_);
