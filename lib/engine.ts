@@ -138,6 +138,11 @@ export class Engine {
     return this.#bindings.prepare(gradients, this.#options.zeroGradients);
   }
 
+  /** For benchmarks: the memory traffic of a step and nothing else. False: the device cannot do that. */
+  streamPass(): boolean {
+    return this.#idle().streamPass();
+  }
+
   run(gradients: StepGradients, controls: Controls): StepReport {
     const micro = this.isMicroStep;
     this.#begin(gradients, controls);

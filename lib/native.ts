@@ -65,6 +65,8 @@ export interface NativeOptimizer {
   readonly device: string;
   step(gradients: NativeGradients): void;
   stepAsync(gradients: NativeGradients): Promise<void>;
+  /** A pass over the memory of a step that changes nothing, as fast as the memory allows; false: the device has none. */
+  streamPass(): boolean;
   /** Other memory of the same length; undefined leaves what is bound. */
   bind(index: number, value: NativeMemory | undefined, gradient: NativeMemory | null | undefined): void;
   /** All settings, one after the other, and which of them each parameter has. */

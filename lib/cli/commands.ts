@@ -40,4 +40,9 @@ export const commands: readonly CommandEntry[] = [
     summary: "write a checkpoint in another format or under other names",
     load: () => import("./commands/convert.js"),
   },
+  {
+    name: "selftest",
+    summary: "check that every device leaves the same bits",
+    load: () => import("./commands/selftest.js"),
+  },
 ];

@@ -34,7 +34,7 @@ export const scenarios: readonly Scenario[] = [
     name: "groups, no decay on biases",
     options: {
       groups: [
-        { match: "p1*", learningRateMultiplier: 0.1, beta2: 0.9999 },
+        { match: "p1*/weight", learningRateMultiplier: 0.1, beta2: 0.9999 },
         { match: { maxRank: 1 }, weightDecay: 0, optional: true },
       ],
     },

@@ -39,6 +39,7 @@ Napi::Function OptimizerWrap::define(Napi::Env env) {
                          InstanceAccessor<&OptimizerWrap::device>("device"),
                          InstanceMethod<&OptimizerWrap::step>("step"),
                          InstanceMethod<&OptimizerWrap::step_async>("stepAsync"),
+                         InstanceMethod<&OptimizerWrap::stream_pass>("streamPass"),
                          InstanceMethod<&OptimizerWrap::bind>("bind"),
                          InstanceMethod<&OptimizerWrap::assign>("assign"),
                          InstanceMethod<&OptimizerWrap::set_policy>("setPolicy"),
@@ -140,6 +141,10 @@ Napi::Value OptimizerWrap::step_async(Info info) {
     return Task<std::function<void()>, std::function<void()>>::run(
         Value(), [target, controls] { target->step(controls); }, [this, target] { *report_ = target->report(); });
   });
+}
+
+Napi::Value OptimizerWrap::stream_pass(Info info) {
+  return guard(info.Env(), [&] { return Napi::Boolean::New(info.Env(), optimizer().stream_pass()); });
 }
 
 Napi::Value OptimizerWrap::bind(Info info) {

@@ -22,6 +22,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Napi::Value device(Info info);
   Napi::Value step(Info info);
   Napi::Value step_async(Info info);
+  Napi::Value stream_pass(Info info);
   Napi::Value bind(Info info);
   Napi::Value assign(Info info);
   Napi::Value set_policy(Info info);

@@ -58,6 +58,12 @@ const Report& Optimizer::step(const Controls& controls) {
   return plan.board->report;
 }
 
+bool Optimizer::stream_pass() {
+  const bool can = device_->stream_pass(memory_.plan(), launch_);
+  device_->wait(launch_.stream);
+  return can;
+}
+
 Optimizer::Span Optimizer::foresee() {
   ahead_->pipeline.poll();
   const auto first = static_cast<int64_t>(ahead_->pipeline.outcome().counters.steps);

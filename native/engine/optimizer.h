@@ -48,6 +48,10 @@ class Optimizer {
   /// Of that step, on an asynchronous device; else as they are.
   const double* row_sums();
 
+  /// A pass over the memory of a step that changes nothing, as fast as the memory allows: for benchmarks.
+  /// False: the device has none.
+  bool stream_pass();
+
   /// Which hyper-parameters each parameter has; needed before the first step.
   void assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment);
   /// Replaces the policy; the optional streams must stay what they were at build.

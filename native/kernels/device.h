@@ -58,6 +58,10 @@ class Device {
   virtual bool is_done(void*) const { return true; }
   virtual void wait_for_event(void*) const {}
 
+  /// The traffic of update() with next to no arithmetic, for benchmarks: what the memory allows. Nothing
+  /// changes. False: the device has no such pass.
+  virtual bool stream_pass(const Plan&, const Launch&) const { return false; }
+
  protected:
   ~Device() = default;
 };

@@ -118,6 +118,18 @@ class CpuDevice final : public Device {
     });
   }
 
+  bool stream_pass(const Plan& plan, const Launch& launch) const override {
+    const auto kernel = kernels_->stream[plan.layout][plan.streams];
+    const bool writes_gradient = plan.board->policy.zero_gradients != 0;
+    for_each_chunk(plan, launch, [&](int64_t index) {
+      const Chunk& chunk = plan.chunks[index];
+      void* const gradient = plan.gradients[chunk.row];
+      if (gradient == nullptr) return;
+      kernel(plan.rows[chunk.row], gradient, writes_gradient, 0.0f, {chunk.begin, chunk.count});
+    });
+    return true;
+  }
+
  private:
   template <class Body>
   void for_each_chunk(const Plan& plan, const Launch& launch, Body&& body) const {

@@ -5,6 +5,7 @@
 
 #include "kernels.h"
 #include "kernels/pass.h"
+#include "kernels/stream.h"
 #include "rule/fold.h"
 
 namespace adamw::cpu {
@@ -57,6 +58,7 @@ template <class V, class Layout, unsigned... streams>
 constexpr void fill(Kernels& kernels, size_t layout, std::integer_sequence<unsigned, streams...>) {
   ((kernels.step[layout][streams] = step<V, Layout, streams, Span>), ...);
   ((kernels.sum_of_squares[layout][streams] = sum_of_squares<V, Layout, streams & kAccumulator>), ...);
+  ((kernels.stream[layout][streams] = stream<V, Layout, streams, Span>), ...);
 }
 
 template <class V, class... Items>
