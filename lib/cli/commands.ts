@@ -41,6 +41,16 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/convert.js"),
   },
   {
+    name: "bench",
+    summary: "measure steps beside what the memory allows, and beside others",
+    load: () => import("./commands/bench.js"),
+  },
+  {
+    name: "compare",
+    summary: "judge whether a step became slower, with a confidence interval",
+    load: () => import("./commands/compare.js"),
+  },
+  {
     name: "selftest",
     summary: "check that every device leaves the same bits",
     load: () => import("./commands/selftest.js"),

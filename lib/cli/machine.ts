@@ -11,6 +11,8 @@ export interface Machine {
   /** Processors this process may use, and those there are. */
   readonly processors: number;
   readonly allProcessors: number;
+  /** Threads of a step where nobody says otherwise. */
+  readonly threads: number;
   /** "L1d 32K, L2 1024K, L3 32768K", empty where the system does not say. */
   readonly caches: string;
   /** Bytes of the largest cache of a processor; undefined where the system does not say. */
@@ -30,6 +32,7 @@ export function describeMachine(): Machine {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     processors: availableParallelism(),
     allProcessors: cpus().length,
+    threads: Number.parseInt(process.env.FUSED_ADAMW_THREADS ?? "", 10) || availableParallelism(),
     caches: caches.map(({ name, size }) => `${name} ${size}`).join(", "),
     lastCache: caches.length === 0 ? undefined : Math.max(...caches.map(({ bytes }) => bytes)),
     memory: totalmem(),

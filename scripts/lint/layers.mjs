@@ -35,6 +35,8 @@ const layers = [
   // The command line's libraries: each is imported by the one file that wraps it, which only the commands that need it
   // load. The library itself needs nothing but Node, and what reads and writes zip archives and HDF5 files.
   { of: /^lib\/cli\/table\.ts$/, may: [/^lib\//, /^node:/, /^cli-table3$/] },
+  { of: /^lib\/cli\/progress-bar\.ts$/, may: [/^lib\//, /^node:/, /^cli-progress$/] },
+  { of: /^lib\/cli\/bench\/peers\/tfjs\.ts$/, may: [/^lib\//, /^node:/, /^@tensorflow\/tfjs-core$/] },
   { of: /^lib\/cli\//, may: [/^lib\//, /^node:/, /^commander$/] },
   { of: /^lib\/state\/h5-worker/, may: [/^lib\//, /^node:/, /^h5wasm\/node$/] },
   { of: /^lib\/state\/zip-/, may: [/^lib\//, /^node:/, /^(yauzl|yazl)$/] },

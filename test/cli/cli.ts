@@ -11,7 +11,7 @@ export interface Outcome {
 }
 
 const main = fileURLToPath(new URL("../../lib/cli/main.ts", import.meta.url));
-const command = [process.execPath, "--import=tsx", main];
+export const command = [process.execPath, "--import=tsx", main];
 
 /** The environment of the child: nothing of the test run's own that would change colours or devices. */
 function environment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -9,7 +9,11 @@ const available = devices().filter((device) => device.available);
 
 describe("selftest", () => {
   it("finds equal bits on every device of this machine", async () => {
-    const { equal, findings } = await cliJson<{ equal: boolean; findings: { device: string }[] }>("selftest", "--threads", "2");
+    const { equal, findings } = await cliJson<{ equal: boolean; findings: { device: string }[] }>(
+      "selftest",
+      "--threads",
+      "2",
+    );
     expect(equal).to.equal(true);
     expect(new Set(findings.map(({ device }) => device))).to.deep.equal(new Set(available.map(({ name }) => name)));
   });

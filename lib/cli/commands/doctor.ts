@@ -105,7 +105,7 @@ function render({ version, root, binaries, machine, environment, nvidia, noGpu, 
     renderSection("machine", [
       ["system", machine.system],
       ["cpu", machine.cpu],
-      ["threads", `${machine.processors} of ${machine.allProcessors} processors`],
+      ["threads", `${machine.threads}, on ${machine.processors} of ${machine.allProcessors} processors`],
       ...(machine.caches ? [["caches", machine.caches] as const] : []),
       ["memory", `${formatBytes(machine.freeMemory)} free of ${formatBytes(machine.memory)}`],
       ...(machine.hugePages ? [["huge pages", machine.hugePages] as const] : []),

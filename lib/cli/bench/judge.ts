@@ -1,0 +1,79 @@
+/** Whether something became slower, as far as the samples can tell. */
+
+import type { Machine } from "../machine.js";
+import { type BenchDocument, type BenchRow, paired, streamFractions } from "./result.js";
+import { bootstrap, type Interval, median } from "./statistics.js";
+
+export type Verdict = "slower" | "faster" | "no difference seen" | "too few samples";
+
+export interface Judgement {
+  readonly work: string;
+  readonly device: string;
+  readonly threads: number | null;
+  readonly options: string;
+  /** The new time over the old one, less 1: above 0 is slower. With its 95 % confidence interval. */
+  readonly change: Interval;
+  readonly verdict: Verdict;
+  /** Slower, and by more than is allowed. */
+  readonly regression: boolean;
+}
+
+const fewestSamples = 8;
+
+/** Two rows of one run that took turns: the ratio of each round is free of what both felt. */
+function changeOfPair(before: BenchRow, after: BenchRow): Interval {
+  return bootstrap((ratios) => median(ratios!) - 1, paired(after.samples, before.samples));
+}
+
+/** Two runs: each in fractions of its own streaming limit, since anything else compares machines or their moods. */
+function changeOfRuns(before: BenchRow, after: BenchRow): Interval {
+  return bootstrap((a, b) => median(a!) / median(b!) - 1, streamFractions(before), streamFractions(after));
+}
+
+function judge(before: BenchRow, after: BenchRow, change: Interval, allowed: number): Judgement {
+  const enough = Math.min(before.samples.length, after.samples.length) >= fewestSamples;
+  const known: Verdict = change.low > 0 ? "slower" : change.high < 0 ? "faster" : "no difference seen";
+  const verdict = enough ? known : "too few samples";
+  const { work, device, threads, options } = after;
+  return {
+    work,
+    device,
+    threads,
+    options,
+    change,
+    verdict,
+    regression: verdict === "slower" && change.estimate > allowed,
+  };
+}
+
+function isSameSubject(a: BenchRow, b: BenchRow): boolean {
+  return (["work", "device", "threads", "dtype", "options"] as const).every((key) => a[key] === b[key]);
+}
+
+const own = "fused-adamw";
+
+/** The pairs of a run with `--against`: the other build is what was, this one what is. */
+export function judgePairs({ rows }: BenchDocument, allowed: number): Judgement[] {
+  return rows
+    .filter(({ name }) => name === own)
+    .flatMap((after) => {
+      const before = rows.find((row) => row.name !== own && isSameSubject(row, after));
+      return before ? [judge(before, after, changeOfPair(before, after), allowed)] : [];
+    });
+}
+
+/** The rows that two runs share. */
+export function judgeRuns(before: BenchDocument, after: BenchDocument, allowed: number): Judgement[] {
+  const measured = ({ rows }: BenchDocument) =>
+    rows.filter(({ name, streamSamples }) => name === own && streamSamples.length > 0);
+  return measured(after).flatMap((row) => {
+    const old = measured(before).find((candidate) => isSameSubject(candidate, row));
+    return old ? [judge(old, row, changeOfRuns(old, row), allowed)] : [];
+  });
+}
+
+/** What differs between the machines of two runs. */
+export function machineDifferences(a: Machine, b: Machine): string[] {
+  const keys = ["cpu", "processors", "caches", "system", "node", "hugePages"] as const;
+  return keys.filter((key) => a[key] !== b[key]).map((key) => `${key}: ${a[key]} / ${b[key]}`);
+}

@@ -1,0 +1,12 @@
+/** What a peer is given to take part. */
+
+import type { OptionSet } from "../../option-sets.js";
+import type { Work } from "../../work.js";
+import type { BenchMemory } from "../memory.js";
+
+export interface PeerInput {
+  readonly work: Work;
+  readonly memory: BenchMemory;
+  readonly python: string;
+  readonly set: OptionSet;
+}

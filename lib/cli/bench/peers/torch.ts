@@ -1,0 +1,82 @@
+/** PyTorch's fused AdamW on the CPU, in a Python process of its own. */
+
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { CommandError } from "../../exit.js";
+import { packageRoot } from "../../package.js";
+import type { Contestant, Subject } from "../contestant.js";
+import { flopModel } from "../flop-model.js";
+import type { PeerInput } from "./peer-input.js";
+
+const script = join(packageRoot, "lib/cli/bench/peers/torch_adamw.py");
+
+export async function openTorch({ work, python }: PeerInput): Promise<Contestant> {
+  const link = new Link(python);
+  const lengths = work.parameters.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
+  try {
+    const { version, threads } = (await link.ask({ build: lengths })) as { version: string; threads: number };
+    return new TorchContestant(link, version, threads);
+  } catch (error) {
+    link.end();
+    throw error;
+  }
+}
+
+/** One JSON line there, one back. */
+class Link {
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #answers: AsyncIterator<string>;
+  #complaint = "";
+
+  constructor(python: string) {
+    this.#process = spawn(python, [script]);
+    this.#process.on("error", ({ message }) => {
+      this.#complaint = message;
+    });
+    this.#process.stdin.on("error", () => {}); // it has ended: the missing answer tells
+    createInterface({ input: this.#process.stderr }).on("line", (line) => {
+      this.#complaint = line;
+    });
+    this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  async ask(question: object): Promise<unknown> {
+    this.#process.stdin.write(`${JSON.stringify(question)}\n`);
+    const { value, done } = await this.#answers.next();
+    if (!done) return JSON.parse(value);
+    throw new CommandError("missing", `PyTorch did not answer (--python chooses another Python): ${this.#complaint}`);
+  }
+
+  end(): void {
+    this.#process.kill();
+  }
+}
+
+class TorchContestant implements Contestant {
+  readonly subject: Subject;
+  readonly window = 1;
+  readonly #link: Link;
+
+  constructor(link: Link, version: string, threads: number) {
+    this.#link = link;
+    this.subject = {
+      name: `PyTorch ${version} fused`,
+      device: "cpu",
+      threads,
+      dtype: "float32",
+      options: "AdamW",
+      bytes: 28,
+      operations: flopModel({}),
+    };
+  }
+
+  /** Timed over there, without the way there and back. */
+  async run(steps: number): Promise<number> {
+    return (await this.#link.ask({ run: steps })) as number;
+  }
+
+  dispose(): void {
+    this.#link.end();
+  }
+}

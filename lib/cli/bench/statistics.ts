@@ -1,0 +1,48 @@
+/** Statistics that one slow sample does not move. */
+
+import { randomWords } from "../random.js";
+
+/** The value below which `share` of the samples lie, between samples by interpolation. */
+export function quantile(samples: readonly number[], share: number): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  const place = (sorted.length - 1) * share;
+  const low = sorted[Math.floor(place)] ?? Number.NaN;
+  const high = sorted[Math.ceil(place)] ?? Number.NaN;
+  return low + (high - low) * (place - Math.floor(place));
+}
+
+export function median(samples: readonly number[]): number {
+  return quantile(samples, 0.5);
+}
+
+/** The median distance from the median. */
+export function medianDeviation(samples: readonly number[]): number {
+  const middle = median(samples);
+  return median(samples.map((sample) => Math.abs(sample - middle)));
+}
+
+export interface Interval {
+  readonly estimate: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+const resamples = 2000;
+
+/**
+ * The 95 % confidence interval of what `statistic` makes of the samples, by Efron's percentile bootstrap (1979). Each
+ * list is drawn from by itself; the draws are the same on every call.
+ */
+export function bootstrap(
+  statistic: (...lists: number[][]) => number,
+  ...lists: readonly (readonly number[])[]
+): Interval {
+  const words = randomWords(0xb0075);
+  const draw = (list: readonly number[]) => list.map(() => list[Math.floor((words() / 2 ** 32) * list.length)]!);
+  const estimates = Array.from({ length: resamples }, () => statistic(...lists.map(draw)));
+  return {
+    estimate: statistic(...lists.map((list) => [...list])),
+    low: quantile(estimates, 0.025),
+    high: quantile(estimates, 0.975),
+  };
+}

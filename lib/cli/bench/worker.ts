@@ -1,0 +1,49 @@
+/** A process that takes steps with one build of the library: forked by build-contestant.ts, told what to do by messages. */
+
+import { pathToFileURL } from "node:url";
+import type { AdamW } from "../../adamw.js";
+import type { ShapedParameter } from "../models.js";
+import { product } from "../work.js";
+import { timed } from "./contestant.js";
+import { BenchMemory } from "./memory.js";
+
+export interface BuildOrder {
+  readonly parameters: readonly ShapedParameter[];
+  /** As getConfig() writes it: what every build reads. */
+  readonly config: Record<string, unknown>;
+  readonly device: string;
+  readonly threads: number;
+}
+
+/** What comes back: an answer, or the message of what went wrong. */
+export type Reply = { readonly answer: unknown } | { readonly error: string };
+
+const [index = ""] = process.argv.slice(2);
+// Only what every build exports is used.
+const library = (await import(pathToFileURL(index).href)) as { AdamW: typeof AdamW };
+let optimizer: AdamW | undefined;
+
+function build({ parameters, config, device, threads }: BuildOrder): string {
+  const elements = parameters.reduce((sum, { shape }) => sum + product(shape), 0);
+  const memory = new BenchMemory({ label: "", parameters, elements });
+  optimizer = library.AdamW.fromConfig(config, { device, threads }).build(memory.parameters);
+  return optimizer.device;
+}
+
+function run(steps: number): number {
+  return timed(() => {
+    for (let i = 0; i < steps; i += 1) optimizer?.step();
+    optimizer?.synchronize();
+  });
+}
+
+process.on("message", (order: { build: BuildOrder } | { run: number }) => {
+  let reply: Reply;
+  try {
+    reply = { answer: "build" in order ? build(order.build) : run(order.run) };
+  } catch (error) {
+    reply = { error: error instanceof Error ? error.message : String(error) };
+  }
+  process.send?.(reply);
+});
+process.send?.({ answer: "ready" } satisfies Reply);

@@ -1,0 +1,184 @@
+/** `bench`: how fast a step is, how far from what the memory allows, and beside whom. */
+
+import { writeFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import type { AdamWOptions } from "../../options.js";
+import { findBuild } from "../bench/build.js";
+import { byteModel } from "../bench/byte-model.js";
+import type { OwnSpec } from "../bench/contestant.js";
+import { type FormatName, formatNames, formats } from "../bench/formats.js";
+import { type PeerName, peerNames } from "../bench/peers/peers.js";
+import type { BenchDocument } from "../bench/result.js";
+import { cacheFlusher } from "../bench/rounds.js";
+import { type BenchSpec, runBench } from "../bench/run.js";
+import { parseDevices } from "../device-list.js";
+import { CommandError, exitCodes, wrongValue } from "../exit.js";
+import { describeMachine, type Machine } from "../machine.js";
+import { parseAmount, parseCount, parseCounts } from "../numbers.js";
+import { defaultOptions, type OptionSet, optionSyntax, parseOptionSet } from "../option-sets.js";
+import { packageVersion } from "../package.js";
+import { openProgressBar } from "../progress-bar.js";
+import { isTerminal, note, print, warn } from "../terminal.js";
+import { parseWork, type Work, workOfCount, workSyntax } from "../work.js";
+
+interface Flags {
+  parameters?: string;
+  devices: string;
+  dtypes: string;
+  threads?: string;
+  options: string[];
+  pipeline: keyof typeof pipelines;
+  warmup: string;
+  repetitions: string;
+  minTime: string;
+  flushCache?: true;
+  check?: true;
+  compare?: string;
+  against?: string;
+  python: string;
+  format?: FormatName;
+  output?: string;
+  json?: true;
+}
+
+/** What a step does besides AdamW; --options come on top. */
+const pipelines = {
+  step: {},
+  full: { lossScaleFactor: 16, globalClipnorm: 1, useEma: true, zeroGradients: true },
+} satisfies Record<string, AdamWOptions>;
+
+/** Storage types that are built; further ones come as layouts. */
+const dtypes = ["float32"] as const;
+const usualWork = ["mlp", "200x1000", "1e6", "1e7", "gpt2-124m@1/4"];
+const collect = (value: string, list: string[]) => [...list, value];
+
+export function define(command: Command): void {
+  command
+    .description(
+      "Measures steps in alternating rounds, beside what the memory of the same device allows in the same run.",
+    )
+    .argument("[work...]", `${workSyntax} (default: ${usualWork.join(" ")})`)
+    .option("--parameters <list>", "sizes to sweep over: 1e6,3e6 or 1e6..1e9*10")
+    .option("--devices <list>", "auto, all, a kind, or names such as cpu:avx512,cpu:avx2", "auto")
+    .option("--dtypes <list>", `storage types: ${dtypes.join(", ")}`, "float32")
+    .option("--threads <list>", "numbers of threads (default: FUSED_ADAMW_THREADS, else all processors)")
+    .option("--options <list>", `${optionSyntax}; several times to compare`, collect, [])
+    .addOption(
+      new Option("--pipeline <which>", "full: unscale, global clip, average and zeroed gradients in the same step")
+        .choices(Object.keys(pipelines))
+        .default("step"),
+    )
+    .option("--warmup <n>", "samples to throw away", "2")
+    .option("--repetitions <n>", "samples at least", "20")
+    .option("--min-time <seconds>", "to measure each row for, at least", "0.3")
+    .option("--flush-cache", "empty the caches before every sample, which is one step then")
+    .option("--check", "hold results to float64 before timing them")
+    .option("--compare <list>", `measure others in the same rounds: ${peerNames.join(", ")}`)
+    .option("--against <folder>", "take turns with another build: a checkout, or a project that has one installed")
+    .option("--python <program>", "the Python that has PyTorch", "python3")
+    .addOption(new Option("--format <which>", "table in a terminal, else markdown").choices(formatNames))
+    .option("--output <file>", "write there instead of stdout")
+    .addHelpText("after", "\nExample:\n  fused-adamw bench gpt2-124m --check --compare copy,torch")
+    .action(bench);
+}
+
+async function bench(names: string[], flags: Flags): Promise<void> {
+  const machine = describeMachine();
+  const spec = parseSpec(names, flags, machine);
+  if (flags.format === "html" && flags.json) throw new CommandError("usage", "Give --json or --format, not both");
+  const format = flags.json ? "json" : (flags.format ?? (isTerminal() && !flags.output ? "table" : "markdown"));
+
+  let interrupted = false;
+  // Once: a second Ctrl-C ends the process at once.
+  const interrupt = () => {
+    interrupted = true;
+  };
+  process.once("SIGINT", interrupt);
+  const progress = openProgressBar();
+  const hooks = { stop: () => interrupted, onProgress: progress.update };
+  const measured = await runBench(spec, hooks, machine.freeMemory).finally(() => progress.stop());
+  process.removeListener("SIGINT", interrupt);
+
+  for (const { name, reason } of measured.absent) warn(`${name} is absent: ${reason}`);
+  const document: BenchDocument = {
+    kind: "fused-adamw bench",
+    version: packageVersion,
+    command: ["fused-adamw", ...process.argv.slice(2)].join(" "),
+    date: new Date().toISOString(),
+    machine,
+    streams: Object.fromEntries(spec.own.map(({ set }) => [set.label, byteModel(set.options).streams])),
+    ...measured,
+    interrupted,
+  };
+  const text =
+    format === "html" ? (await import("../bench/html-report.js")).asHtml(document) : formats[format](document);
+  if (flags.output) {
+    writeFileSync(flags.output, text);
+    note(`Written to ${flags.output}`);
+  } else {
+    print(text);
+  }
+  if (interrupted) process.exitCode = exitCodes.interrupted;
+}
+
+function parseSpec(names: readonly string[], flags: Flags, machine: Machine): BenchSpec {
+  if (flags.against !== undefined && (flags.compare !== undefined || flags.check)) {
+    throw new CommandError("usage", "--against takes neither --compare nor --check: only the two builds take turns");
+  }
+  const dtypesWanted = flags.dtypes.split(",").map((word) => {
+    const dtype = dtypes.find((name) => name === word);
+    if (!dtype) throw wrongValue("--dtypes", `a type that is built (${dtypes.join(", ")})`, word);
+    return dtype;
+  });
+  const devices = parseDevices(flags.devices, "--devices");
+  const threads = parseCounts(flags.threads ?? String(machine.threads), "--threads");
+  const sets = optionSets(flags);
+  const own: OwnSpec[] = devices.flatMap((device) =>
+    dtypesWanted.flatMap((dtype) =>
+      sets.flatMap((set) =>
+        (device.startsWith("cpu") ? threads : threads.slice(0, 1)).map((count) => ({
+          device,
+          threads: count,
+          set,
+          dtype,
+        })),
+      ),
+    ),
+  );
+  return {
+    works: parseWorks(names, flags),
+    own,
+    compare: parsePeers(flags.compare),
+    against: flags.against === undefined ? undefined : findBuild(flags.against),
+    python: flags.python,
+    check: flags.check ?? false,
+    warmup: parseCount(flags.warmup, "--warmup", 0),
+    repetitions: parseCount(flags.repetitions, "--repetitions"),
+    minTime: parseAmount(flags.minTime, "--min-time", "seconds ≥ 0"),
+    flushCache: flags.flushCache ? cacheFlusher(machine.lastCache ?? 2 ** 26) : undefined,
+  };
+}
+
+function parseWorks(names: readonly string[], { parameters }: Flags): Work[] {
+  const sizes = parameters === undefined ? [] : parseCounts(parameters, "--parameters").map(workOfCount);
+  const named = names.length === 0 && sizes.length === 0 ? usualWork : names;
+  return [...named.map(parseWork), ...sizes];
+}
+
+function optionSets({ options, pipeline }: Flags): OptionSet[] {
+  const given = options.length === 0 ? [defaultOptions] : options.map(parseOptionSet);
+  if (pipeline === "step") return given;
+  return given.map(({ label, options: own }) => ({
+    label: label === defaultOptions.label ? "full pipeline" : `full pipeline, ${label}`,
+    options: { ...pipelines[pipeline], ...own },
+  }));
+}
+
+function parsePeers(text: string | undefined): PeerName[] {
+  if (text === undefined) return [];
+  return text.split(",").map((word) => {
+    const name = peerNames.find((peer) => peer === word.trim());
+    if (!name) throw wrongValue("--compare", peerNames.join(", "), word);
+    return name;
+  });
+}

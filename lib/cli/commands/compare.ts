@@ -1,0 +1,102 @@
+/** `compare`: did it become slower? */
+
+import { readFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { isRecord } from "../../validate.js";
+import { type Judgement, judgePairs, judgeRuns, machineDifferences } from "../bench/judge.js";
+import type { BenchDocument } from "../bench/result.js";
+import { CommandError, exitCodes } from "../exit.js";
+import { significant } from "../format.js";
+import { parseShare } from "../numbers.js";
+import { type Column, renderMarkdown, renderTable } from "../table.js";
+import { isTerminal, print, printJson, warn } from "../terminal.js";
+
+interface Flags {
+  failOver: string;
+  format?: "table" | "markdown";
+  json?: true;
+}
+
+export function define(command: Command): void {
+  command
+    .description(
+      "Judges a run of `bench --against`, pair by pair, or two runs of `bench`, as fractions of their own streaming limits; ends with 1 when something became slower.",
+    )
+    .argument("<file>", "what `bench --format json` wrote: the run with pairs, or the run before")
+    .argument("[after]", "the run after")
+    .option("--fail-over <share>", "a slowdown up to this is no failure", "5%")
+    .addOption(new Option("--format <which>", "table in a terminal, else markdown").choices(["table", "markdown"]))
+    .addHelpText("after", "\nExample:\n  fused-adamw compare pairs.json --fail-over 3%")
+    .action(compare);
+}
+
+function compare(file: string, after: string | undefined, flags: Flags): void {
+  const allowed = parseShare(flags.failOver, "--fail-over");
+  const before = readDocument(file);
+  const judgements = after === undefined ? judgePairs(before, allowed) : judgeTwo(before, readDocument(after), allowed);
+  if (judgements.length === 0) {
+    const hint = after === undefined ? "it has no pairs (made with bench --against?)" : "the runs share no row";
+    throw new CommandError("usage", `There is nothing to compare: ${hint}`);
+  }
+  const regressed = judgements.filter(({ regression }) => regression).length;
+  const basis = after === undefined ? "alternating rounds of one run" : "fractions of each run's own streaming limit";
+  if (flags.json) printJson({ basis, failOver: allowed, regressed, judgements });
+  else print(render(judgements, { basis, allowed, regressed, format: flags.format }));
+  if (regressed > 0) process.exitCode = exitCodes.failed;
+}
+
+function judgeTwo(before: BenchDocument, after: BenchDocument, allowed: number): Judgement[] {
+  const differences = machineDifferences(before.machine, after.machine);
+  if (differences.length > 0) {
+    warn(
+      `the runs are of different machines; only fractions of streaming limits are compared\n  ${differences.join("\n  ")}`,
+    );
+  }
+  return judgeRuns(before, after, allowed);
+}
+
+function readDocument(path: string): BenchDocument {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  if (isRecord(json) && json.kind === "fused-adamw bench" && Array.isArray(json.rows))
+    return json as unknown as BenchDocument;
+  throw new CommandError("usage", `${path} is not what \`bench --format json\` writes`);
+}
+
+const percent = (share: number) => `${share > 0 ? "+" : ""}${significant(100 * share, 2)} %`;
+
+const columns: readonly Column<Judgement>[] = [
+  { title: "work", cell: ({ work }) => work },
+  { title: "device", cell: ({ device }) => device },
+  { title: "threads", align: "right", cell: ({ threads }) => String(threads ?? "–") },
+  { title: "options", cell: ({ options }) => options },
+  { title: "time", align: "right", cell: ({ change }) => percent(change.estimate) },
+  { title: "95 % interval", align: "right", cell: ({ change }) => `${percent(change.low)} to ${percent(change.high)}` },
+  {
+    title: "verdict",
+    cell: ({ verdict, regression }) => (regression ? "SLOWER" : verdict),
+    style: ({ verdict, regression }) => (regression ? "red" : verdict === "faster" ? "green" : undefined),
+  },
+];
+
+interface Summary {
+  readonly basis: string;
+  readonly allowed: number;
+  readonly regressed: number;
+  readonly format: Flags["format"];
+}
+
+function render(judgements: readonly Judgement[], { basis, allowed, regressed, format }: Summary): string {
+  const asTable = (format ?? (isTerminal() ? "table" : "markdown")) === "table";
+  const text = asTable ? renderTable(columns, judgements) : renderMarkdown(columns, judgements);
+  const count = `${regressed} of ${judgements.length}`;
+  const verdict =
+    regressed === 0
+      ? `Nothing became slower by more than ${percent(allowed).slice(1)}.`
+      : `${count} became slower by more than ${percent(allowed).slice(1)}.`;
+  return `${text}\n\n${verdict} Compared: ${basis}.`;
+}

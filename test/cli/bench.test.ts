@@ -1,0 +1,185 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import type { Judgement } from "../../lib/cli/bench/judge.js";
+import type { BenchDocument } from "../../lib/cli/bench/result.js";
+import { packageVersion } from "../../lib/cli/package.js";
+import { devices } from "../../lib/index.js";
+import { cli, cliInTerminal, cliJson, command, longestLine, noTerminal, withoutEscapes } from "./cli.js";
+
+/** Few samples of little work: the numbers mean nothing here, their form does. */
+const short = ["--min-time", "0", "--repetitions", "3", "--warmup", "0", "--threads", "1"];
+const folder = mkdtempSync(join(tmpdir(), "fused-adamw-bench-"));
+
+describe("bench", () => {
+  it("measures every size with every device and set of options, in the order asked for", async () => {
+    const { rows, kind } = await cliJson<BenchDocument>(
+      ...["bench", "--parameters", "1e3..1e4*10", "--devices", "cpu:scalar,auto", ...short],
+      ...["--options", "default", "--options", "amsgrad,useEma"],
+    );
+    expect(kind).to.equal("fused-adamw bench");
+    const best = devices().find(({ available }) => available)!.name;
+    const expected = ["1 k", "10 k"].flatMap((work) =>
+      [...new Set(["cpu:scalar", best])].flatMap((device) =>
+        ["default", "amsgrad,useEma"].map((options) => ({ work, device, options })),
+      ),
+    );
+    expect(rows.map(({ work, device, options }) => ({ work, device, options }))).to.deep.equal(expected);
+    for (const row of rows) {
+      expect(row.samples).to.have.length.at.least(3);
+      expect(row.streamSamples).to.have.length(row.samples.length);
+      for (const seconds of [...row.samples, ...row.streamSamples]) expect(seconds).to.be.above(0);
+    }
+  });
+
+  it("checks results against float64 before timing, for all that a step can do", async () => {
+    const sets = [
+      "formula=torch,maximize",
+      "globalClipnorm=0.5,useEma,emaOverwriteFrequency=2,zeroGradients",
+      "gradientAccumulationSteps=2,clipnorm=0.01,amsgrad,useEma",
+      "clipvalue=0.001,lossScaleFactor=8",
+      'groups=[{"match":"0/*","weightDecay":0,"learningRateMultiplier":0.5},{"match":"mlp/1/*","frozen":true,"optional":true}]',
+    ];
+    const options = sets.flatMap((set) => ["--options", set.replace('"0/*"', '"mlp/0/*"')]);
+    const { rows } = await cliJson<BenchDocument>("bench", "mlp", "--check", "--devices", "all", ...short, ...options);
+    expect(rows).to.have.length(sets.length * devices().filter(({ available }) => available).length);
+    expect(rows.every(({ checked }) => checked)).to.equal(true);
+  });
+
+  it("writes a line of CSV, a line of JSON or a line of a table per row", async () => {
+    const run = (format: string) => cli(["bench", "1e3", "200x10", "--format", format, ...short]);
+    const csv = (await run("csv")).stdout.trimEnd().split("\n");
+    expect(csv).to.have.length(3);
+    expect(csv[0])
+      .to.match(/^work,parameters,/)
+      .and.contain(",ofStream,");
+    const jsonl = (await run("jsonl")).stdout.trimEnd().split("\n");
+    expect(jsonl.map((line) => (JSON.parse(line) as { work: string }).work)).to.deep.equal(["1e3", "200x10"]);
+    const markdown = await run("markdown");
+    expect(markdown.stdout)
+      .to.match(/^\| 200x10 \|/m)
+      .and.contain("of stream");
+    expect(markdown.stderr).to.contain("200x10 …");
+  });
+
+  it("names the streams behind the bytes per parameter", async () => {
+    const { stdout } = await cli(["bench", "1e3", "--pipeline", "full", ...short]);
+    expect(stdout).to.contain("read gradient for the norm, gradient, parameter, momentum, velocity, average;");
+    expect(stdout).to.contain("- B/param: 44");
+  });
+
+  it("sets a copy beside a step, and reports what is not installed", async () => {
+    const { status, stdout, stderr } = await cli([
+      ...["bench", "1e3", "--compare", "copy,torch", "--python", "/nowhere/python"],
+      ...short,
+    ]);
+    expect(status).to.equal(0);
+    expect(stdout)
+      .to.match(/\| copy \|/)
+      .and.contain("torch is absent");
+    expect(stderr).to.contain("warning: torch is absent: PyTorch did not answer");
+  });
+
+  it("measures TensorFlow.js where it is installed", async () => {
+    const { rows, absent } = await cliJson<BenchDocument>("bench", "1e3", "--compare", "tfjs", ...short);
+    expect(absent).to.deep.equal([]);
+    expect(rows[1]!.name).to.match(/^tf\.train\.adam \d/);
+  });
+
+  it("measures with empty caches", async () => {
+    const { rows } = await cliJson<BenchDocument>("bench", "1e4", "--flush-cache", ...short);
+    expect(rows[0]!.samples).to.have.length(3);
+  });
+
+  it("takes turns with another build, and compare judges the pairs", async function () {
+    const root = fileURLToPath(new URL("../..", import.meta.url));
+    if (!existsSync(join(root, "dist/index.js"))) {
+      console.log("bench --against: skipped: dist/ is not built (npm run build:ts)");
+      this.skip();
+    }
+    const file = join(folder, "pairs.json");
+    const rounds = ["--min-time", "0", "--repetitions", "10", "--threads", "1", "--format", "json"];
+    expect((await cli(["bench", "1e4", "--against", root, ...rounds, "--output", file])).status).to.equal(0);
+    const { rows } = JSON.parse(readFileSync(file, "utf8")) as BenchDocument;
+    expect(rows.map(({ name }) => name)).to.deep.equal([`${packageVersion} in ${root}`, "fused-adamw"]);
+    expect(rows.map(({ samples }) => samples.length)).to.deep.equal([10, 10]);
+    const { judgements } = await cliJson<{ judgements: Judgement[] }>("compare", file, "--fail-over", "99%");
+    expect(judgements).to.have.length(1);
+    expect(judgements[0]!.verdict).to.not.equal("too few samples");
+  });
+
+  it("Ctrl-C prints what is finished and ends with 130", async () => {
+    const [program = "", ...first] = command;
+    const child = spawn(program, [...first, "bench", "1e3", "--min-time", "600", "--threads", "1"]);
+    let [stdout, stderr] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      // By then the handler is there; some samples later there is something to print.
+      if (!stderr.includes("1e3 …") && text.includes("1e3 …")) setTimeout(() => child.kill("SIGINT"), 3000);
+      stderr += text;
+    });
+    const [status] = (await once(child, "close")) as [number | null];
+    expect(status).to.equal(130);
+    expect(stdout)
+      .to.contain("interrupted")
+      .and.match(/^\| 1e3 \|/m);
+  });
+
+  describe("in a terminal", () => {
+    before(function () {
+      if (noTerminal === undefined) return;
+      console.log(`terminal: skipped: ${noTerminal}`);
+      this.skip();
+    });
+
+    for (const width of [80, 40]) {
+      it(`shows the progress and then a table within ${width} columns`, async () => {
+        const args = ["bench", "1e4", "mlp", "--min-time", "0.3", "--repetitions", "3", "--threads", "1"];
+        const { status, screen } = await cliInTerminal(args, width);
+        expect(status).to.equal(0);
+        expect(screen).to.contain("█");
+        const table = withoutEscapes(screen).split("\n").slice(-30).join("\n");
+        expect(table).to.contain("of stream");
+        expect(longestLine(table.replaceAll(/^.*[█░].*$/gm, ""))).to.be.at.most(width);
+      });
+    }
+  });
+
+  const mistakes: [what: string, args: string[], status: number, message: string][] = [
+    ["an unknown device", ["--devices", "cpu:avx3"], 2, "did you mean cpu:avx2?"],
+    ["an unknown model", ["gpt2-124n"], 2, "did you mean gpt2-124m?"],
+    ["a type that is not built", ["--dtypes", "bfloat16"], 2, "float32"],
+    ["an unknown peer", ["--compare", "jax"], 2, "copy, tfjs, torch"],
+    ["an unknown pipeline", ["--pipeline", "half"], 2, "step, full"],
+    ["an unknown format", ["--format", "pdf"], 2, "html"],
+    ["no samples", ["--repetitions", "0"], 2, "whole number ≥ 1"],
+    ["a negative time", ["--min-time", "-1"], 2, "seconds ≥ 0"],
+    ["an impossible size", ["1e14"], 3, "1e14 needs"],
+    ["no threads", ["--threads", "0"], 2, "whole number ≥ 1"],
+    ["a folder without a build", ["--against", folder], 2, "a build of fused-adamw"],
+    ["peers beside two builds", ["--against", ".", "--compare", "copy"], 2, "only the two builds"],
+    ["two formats", ["--format", "html", "--json"], 2, "not both"],
+    ["a file that cannot be written", ["1e3", "--output", join(folder, "missing/x.md"), ...short], 3, "missing/x.md"],
+  ];
+  for (const [what, args, expected, message] of mistakes) {
+    it(`rejects ${what}`, async () => {
+      const { status, stdout, stderr } = await cli(["bench", ...args]);
+      expect({ status, stdout }).to.deep.equal({ status: expected, stdout: "" });
+      expect(stderr).to.contain(message);
+    });
+  }
+
+  it("writes to a file", async () => {
+    const file = join(folder, "bench.csv");
+    const { status, stdout, stderr } = await cli(["bench", "1e3", "--format", "csv", "--output", file, ...short]);
+    expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "" });
+    expect(stderr).to.contain(`Written to ${file}`);
+    expect(readFileSync(file, "utf8")).to.contain("1e3");
+  });
+});

@@ -1,0 +1,73 @@
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { renderPage } from "../../../lib/cli/html-page.js";
+import { browse, noBrowser } from "../browser.js";
+import { cli } from "../cli.js";
+
+describe("the HTML report", () => {
+  const file = join(mkdtempSync(join(tmpdir(), "fused-adamw-report-")), "report.html");
+
+  before(async function () {
+    this.timeout(120_000);
+    const args = ["bench", "mlp", "--parameters", "1e3..1e5*10", "--options", "default", "--options", "amsgrad"];
+    const short = ["--min-time", "0", "--repetitions", "3", "--threads", "1", "--compare", "copy"];
+    const { status, stderr } = await cli([...args, ...short, "--format", "html", "--output", file]);
+    expect(status, stderr).to.equal(0);
+  });
+
+  it("is one file that names nothing of the network", () => {
+    const html = readFileSync(file, "utf8");
+    const markup = html.replaceAll(/<script>.*?<\/script>/gs, "");
+    expect(markup).to.not.match(/<(script|link|img)[^>]+(src|href)="(?!data:)/);
+    expect(html).to.contain("--compare copy").and.contain("read gradient, parameter, momentum, velocity");
+  });
+
+  it("escapes what comes from the command line", () => {
+    const text = '</script><b title="x">';
+    const page = {
+      title: text,
+      subtitle: text,
+      facts: [[text, text]],
+      notes: [],
+      table: { head: [], rows: [] },
+    } as const;
+    const html = renderPage({ ...page, charts: [{ id: "a", title: text, caption: text, option: { text } }] });
+    expect(html).to.not.contain(text).and.not.contain("<b title");
+  });
+
+  describe("in Chromium", () => {
+    before(function () {
+      if (noBrowser === undefined) return;
+      console.log(`HTML report in a browser: skipped: ${noBrowser}`);
+      this.skip();
+    });
+
+    it("draws a mark for every row in each chart, without an error or a request", async function () {
+      this.timeout(300_000);
+      const complaints = await browse(file, async (page) => {
+        for (const id of ["speed", "time", "roofline"]) {
+          const marks = page.locator(`#${id} svg path[fill="#0072b2"], #${id} svg path[stroke="#0072b2"]`);
+          await marks.first().waitFor({ state: "attached" });
+          // Four rows of the first series, and its line or its sign in the legend.
+          expect(await marks.count(), id).to.be.at.least(5);
+        }
+        const legend = await page.locator("#speed svg text").allTextContents();
+        for (const name of ["fused-adamw, default", "fused-adamw, amsgrad", "copy", "in-place stream"]) {
+          expect(legend).to.contain(name);
+        }
+        expect(await page.locator("tbody tr").count()).to.equal(12);
+      });
+      expect(complaints).to.deep.equal([]);
+    });
+
+    it("fits a phone", async function () {
+      this.timeout(300_000);
+      await browse(file, async (page) => {
+        await page.setViewportSize({ width: 390, height: 800 });
+        expect(await page.evaluate("document.documentElement.scrollWidth")).to.equal(390);
+      });
+    });
+  });
+});

@@ -1,0 +1,105 @@
+import { expect } from "chai";
+import { byteModel } from "../../../lib/cli/bench/byte-model.js";
+import type { Contestant } from "../../../lib/cli/bench/contestant.js";
+import { BenchMemory } from "../../../lib/cli/bench/memory.js";
+import { takeRounds } from "../../../lib/cli/bench/rounds.js";
+import { bootstrap, median, medianDeviation, quantile } from "../../../lib/cli/bench/statistics.js";
+import { randomWords, unit } from "../../../lib/cli/random.js";
+import { parseWork } from "../../../lib/cli/work.js";
+
+describe("statistics of samples", () => {
+  it("quantiles lie between samples by interpolation", () => {
+    expect(median([3, 1, 2])).to.equal(2);
+    expect(median([4, 1, 2, 3])).to.equal(2.5);
+    expect(quantile([0, 10], 0.99)).to.be.closeTo(9.9, 1e-12);
+    expect(medianDeviation([1, 2, 3, 4, 100])).to.equal(1);
+  });
+
+  it("an interval holds the truth in about 95 of 100 runs", () => {
+    const words = randomWords(5);
+    const runs = Array.from({ length: 200 }, () => {
+      // Uniform noise around 1: the median is 1.
+      const { low, high } = bootstrap(
+        (list) => median(list!),
+        Array.from({ length: 30 }, () => 1 + 0.1 * unit(words())),
+      );
+      return low <= 1 && 1 <= high;
+    });
+    expect(runs.filter(Boolean).length / runs.length).to.be.within(0.88, 0.99);
+  });
+});
+
+describe("the byte model", () => {
+  const models: [what: string, bytes: number, options: Parameters<typeof byteModel>[0]][] = [
+    ["a step reads 4 and writes 3 streams", 28, {}],
+    ["amsgrad adds one that is read and written", 36, { amsgrad: true }],
+    ["a clip by norm reads the gradient once more", 32, { globalClipnorm: 1 }],
+    ["the whole pipeline", 44, { globalClipnorm: 1, useEma: true, zeroGradients: true, lossScaleFactor: 16 }],
+    // One update (28 + 8) and one micro-step (gradient, accumulator twice).
+    ["a window of two", (36 + 12) / 2, { gradientAccumulationSteps: 2 }],
+    ["whose average moves at micro-steps too", (44 + 24) / 2, { gradientAccumulationSteps: 2, useEma: true }],
+  ];
+  for (const [what, bytes, options] of models) {
+    it(`${what}: ${bytes} bytes`, () => expect(byteModel(options).step).to.equal(bytes));
+  }
+});
+
+describe("rounds", () => {
+  const memory = new BenchMemory(parseWork("10"));
+
+  function fake(name: string, log: string[], seconds: number): Contestant {
+    const subject = { name, device: "", threads: 1, dtype: "float32", options: "", bytes: 28, operations: 1 } as const;
+    return {
+      subject,
+      window: 2,
+      run(steps) {
+        log.push(`${name}${steps}`);
+        return seconds * steps;
+      },
+      dispose() {},
+    };
+  }
+
+  it("let every contestant begin in turn, and take whole windows", async () => {
+    const log: string[] = [];
+    const contestants = [fake("a", log, 0.01), fake("b", log, 0.02)];
+    const options = { warmup: 1, repetitions: 3, minTime: 0, flushCache: undefined };
+    const samples = await takeRounds(
+      contestants,
+      memory,
+      options,
+      () => false,
+      () => {},
+    );
+    expect(samples.map(({ steps }) => steps)).to.deep.equal([
+      [0.01, 0.01, 0.01],
+      [0.02, 0.02, 0.02],
+    ]);
+    const [calibration, rest] = [log.slice(0, 4), log.slice(4)];
+    expect(calibration).to.deep.equal(["a2", "a2", "b2", "b2"]);
+    expect(rest).to.deep.equal(["a2", "b2", "a2", "b2", "b2", "a2", "a2", "b2"]);
+  });
+
+  it("go on for the time asked for, and stop when told to", async () => {
+    const options = { warmup: 0, repetitions: 1, minTime: 1, flushCache: undefined };
+    const [long] = await takeRounds(
+      [fake("a", [], 0.01)],
+      memory,
+      options,
+      () => false,
+      () => {},
+    );
+    expect(long!.steps).to.have.length(50);
+    let count = 0;
+    const [stopped] = await takeRounds(
+      [fake("a", [], 0.01)],
+      memory,
+      options,
+      () => count >= 3,
+      () => {
+        count += 1;
+      },
+    );
+    expect(stopped!.steps).to.have.length(3);
+  });
+});
