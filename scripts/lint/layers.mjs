@@ -14,7 +14,10 @@ const layers = [
     may: [/^native\/kernels\/(pass|stream|cpu\/(generic|kernels|SELF))\.h$/, /^native\/rule\//],
   },
   { of: /^native\/kernels\/cpu\/(scalar|avx2|avx512|neon)\.h$/, may: [/^native\/rule\//] },
-  { of: /^native\/kernels\/cpu\/generic\.h$/, may: [/^native\/kernels\/(pass|stream|cpu\/kernels)\.h$/, /^native\/rule\//] },
+  {
+    of: /^native\/kernels\/cpu\/generic\.h$/,
+    may: [/^native\/kernels\/(pass|stream|cpu\/kernels)\.h$/, /^native\/rule\//],
+  },
   { of: /^native\/kernels\/(pass|stream|cpu\/kernels)\.h$/, may: [/^native\/rule\//] },
   { of: /^native\/kernels\//, may: [/^native\/kernels\//, /^native\/rule\//] },
   {
