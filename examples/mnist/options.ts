@@ -3,12 +3,8 @@
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { trainingDigits } from "./digits.js";
-
-/** Of TensorFlow.js; the table in backends.ts has one row for each. */
-const backendNames = ["wasm", "cpu"] as const;
-
-export type BackendName = (typeof backendNames)[number];
+import { trainingDigits } from "../../lib/cli/train/digits.js";
+import { type BackendName, backendNames } from "../../lib/cli/train/settings.js";
 
 /** A mistake of the caller: shown with the usage, without a stack. */
 export class UsageError extends Error {

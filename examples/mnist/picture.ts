@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as echarts from "echarts";
-import { mean, type Run } from "./run.js";
+import { mean, type Run } from "../../lib/cli/train/run.js";
 
 /** Colours of Okabe and Ito (2008), which the colour-blind tell apart. The first line is broad and pale, for others to lie on it. */
 const styles = [

@@ -1,7 +1,7 @@
 /** The comparison of the runs in words and numbers. */
 
 import Table from "cli-table3";
-import { mean, median, type Run } from "./run.js";
+import { mean, median, type Run } from "../../lib/cli/train/run.js";
 
 interface Column {
   readonly head: string;

@@ -55,4 +55,9 @@ export const commands: readonly CommandEntry[] = [
     summary: "check that every device leaves the same bits",
     load: () => import("./commands/selftest.js"),
   },
+  {
+    name: "train",
+    summary: "train a classifier of handwritten digits and compare optimizers",
+    load: () => import("./commands/train.js"),
+  },
 ];

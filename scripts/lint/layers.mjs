@@ -39,6 +39,8 @@ const layers = [
   // load. The library itself needs nothing but Node, and what reads and writes zip archives and HDF5 files.
   { of: /^lib\/cli\/table\.ts$/, may: [/^lib\//, /^node:/, /^cli-table3$/] },
   { of: /^lib\/cli\/progress-bar\.ts$/, may: [/^lib\//, /^node:/, /^cli-progress$/] },
+  { of: /^lib\/cli\/train\/progress\.ts$/, may: [/^lib\//, /^node:/, /^cli-progress$/] },
+  { of: /^lib\/cli\/train\//, may: [/^lib\//, /^node:/, /^@tensorflow\/tfjs-(core|backend-(wasm|cpu))$/] },
   { of: /^lib\/cli\/bench\/peers\/tfjs\.ts$/, may: [/^lib\//, /^node:/, /^@tensorflow\/tfjs-core$/] },
   { of: /^lib\/cli\//, may: [/^lib\//, /^node:/, /^commander$/] },
   { of: /^lib\/state\/h5-worker/, may: [/^lib\//, /^node:/, /^h5wasm\/node$/] },

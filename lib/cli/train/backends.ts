@@ -2,7 +2,7 @@
 
 import type { BackendWasm } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import type { BackendName } from "./options.js";
+import type { BackendName } from "./settings.js";
 
 interface Backend {
   register(): Promise<unknown>;

@@ -1,7 +1,8 @@
 /** The progress of the runs, on stderr: a bar for people, a line per epoch for logs. */
 
 import { SingleBar } from "cli-progress";
-import type { Status } from "./run.js";
+import { sparkline } from "../sparkline.js";
+import type { Status } from "./status.js";
 
 export interface Progress {
   start(label: string, epochs: number, stepsPerEpoch: number): void;
@@ -14,6 +15,7 @@ export interface Progress {
 
 /** How often the bar is drawn, per second. */
 const drawings = 10;
+const curveWidth = 12;
 
 /** A bar only where one can be drawn and is wanted. https://no-color.org */
 export function openProgress(): Progress {
@@ -59,15 +61,15 @@ class Bar implements Progress {
     this.#epochs = epochs;
     this.#steps = 0;
     this.#bar = new SingleBar({
-      format: `${label.padEnd(31)} {bar} {epoch}  {loss}  {test}  {time}`,
+      format: `${label.padEnd(31)} {bar} {curve} {epoch}  {loss}  {test}  {time}`,
       barCompleteChar: "█",
       barIncompleteChar: "░",
-      barsize: 16,
+      barsize: 12,
       hideCursor: true,
       fps: drawings,
       stream: process.stderr,
     });
-    this.#bar.start(epochs * stepsPerEpoch, 0, { epoch: "", loss: "", test: "", time: "" });
+    this.#bar.start(epochs * stepsPerEpoch, 0, { curve: "", epoch: "", loss: "", test: "", time: "" });
   }
 
   step(status: () => Status): void {
@@ -75,11 +77,16 @@ class Bar implements Progress {
     const now = performance.now();
     if (now - this.#drawn < 1000 / drawings) return;
     this.#drawn = now;
-    this.#bar?.update(this.#steps, describe(status(), this.#epochs));
+    this.#show(status());
   }
 
   epoch(status: Status): void {
-    this.#bar?.update(this.#steps, describe(status, this.#epochs));
+    this.#show(status);
+  }
+
+  #show(status: Status): void {
+    const curve = sparkline(status.losses, curveWidth).padEnd(curveWidth);
+    this.#bar?.update(this.#steps, { curve, ...describe(status, this.#epochs) });
   }
 
   stop(): void {

@@ -5,9 +5,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Entry } from "./contenders.js";
 import { batches, type Digits, type Split } from "./digits.js";
 import { Network } from "./network.js";
-import type { Options } from "./options.js";
 import type { Progress } from "./progress.js";
 import { randomFrom } from "./random.js";
+import type { TrainSettings } from "./settings.js";
+import type { Status } from "./status.js";
 
 /** The record of one run. */
 export interface Run {
@@ -25,22 +26,16 @@ export interface Run {
   readonly seconds: number;
 }
 
-/** The last values of a run, as the progress shows them. */
-export interface Status {
-  readonly epoch: number;
-  /** Of the epoch so far, in nats. */
-  readonly loss: number;
-  /** Of the newest evaluation, from 0 to 1; undefined before the first. */
-  readonly accuracy: number | undefined;
-  /** Of the epoch so far, in milliseconds. */
-  readonly optimizerTime: number;
-}
-
 export function countSteps(digits: Digits, batch: number): number {
   return Math.ceil(digits.count / batch);
 }
 
-export async function run(entry: Entry, { training, test }: Split, options: Options, progress: Progress): Promise<Run> {
+export async function run(
+  entry: Entry,
+  { training, test }: Split,
+  options: TrainSettings,
+  progress: Progress,
+): Promise<Run> {
   const { epochs, batch: batchSize, seed } = options;
   const stepsPerEpoch = countSteps(training, batchSize);
   const order = randomFrom(seed, "order");
@@ -50,6 +45,7 @@ export async function run(entry: Entry, { training, test }: Split, options: Opti
   const accuracies: number[] = [];
   const optimizerTimes: number[] = [];
   const status = (epoch: number): Status => ({
+    losses,
     epoch,
     loss: mean(losses.slice((epoch - 1) * stepsPerEpoch)),
     accuracy: accuracies.at(-1),

