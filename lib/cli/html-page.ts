@@ -31,7 +31,7 @@ export interface Page {
 const library = "echarts/dist/echarts.min.js";
 
 /** From the user's project, else from where this package stands. @throws CommandError when it is not installed */
-function chartLibrary(): string {
+export function chartLibrary(): string {
   for (const from of [join(process.cwd(), "package.json"), import.meta.url]) {
     try {
       return readFileSync(createRequire(from).resolve(library), "utf8");
@@ -75,7 +75,7 @@ h2 { font-size: 18px; margin: 0 0 4px; }
 section { background: #fff; border: 1px solid var(--line); border-radius: 12px; padding: 20px 24px; margin: 0 0 20px; }
 .caption { color: var(--soft); margin: 0 0 12px; max-width: 90ch; }
 .charts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 20px; }
-.charts section:first-child { grid-column: 1 / -1; }
+.charts section:first-child:nth-last-child(odd) { grid-column: 1 / -1; }
 .charts section { margin: 0; }
 .charts { margin: 0 0 20px; }
 @media (max-width: 860px) { .charts { grid-template-columns: minmax(0, 1fr); } }

@@ -53,12 +53,15 @@ function axis(name: string, formatter: Formatter, options: object = {}): object 
   };
 }
 
-function frame(xAxis: object, yAxis: object, series: readonly object[], names: readonly string[]): object {
+/** `names`: of the legend; the smaller charts share that of the first. */
+function frame(xAxis: object, yAxis: object, series: readonly object[], names?: readonly string[]): object {
   return {
     animation: false,
     textStyle: { fontFamily: "system-ui, sans-serif" },
-    grid: { left: 76, right: 32, top: 24, bottom: 92 },
-    legend: { type: "scroll", bottom: 0, data: names, textStyle: { color: ink, fontSize: 13 }, itemGap: 20 },
+    grid: { left: 76, right: 32, top: 24, bottom: names ? 92 : 60 },
+    ...(names && {
+      legend: { type: "scroll", bottom: 0, data: names, textStyle: { color: ink, fontSize: 13 }, itemGap: 20 },
+    }),
     tooltip: { trigger: "item" },
     xAxis: { nameGap: 32, ...xAxis },
     yAxis: { nameGap: 52, ...yAxis },
@@ -128,12 +131,11 @@ function times(list: readonly Series[], all: readonly BenchRow[]): Chart {
   return {
     id: "time",
     title: "Time per step",
-    caption: "Medians of the samples; both axes are logarithmic.",
+    caption: "Medians of the samples; both axes are logarithmic. Colours as above.",
     option: frame(
       axis("parameters", "count", decades(all.map(({ parameters }) => parameters))),
       axis("time per step", "seconds", decades(all.map((row) => summarize(row, all).median))),
       list.flatMap((one) => lineAndMarks(one, false, (row) => summarize(row, all).median)),
-      list.map(({ name }) => name),
     ),
   };
 }
@@ -142,16 +144,20 @@ const roofRange = [0.125, 8] as const;
 
 /** Williams, Waterman and Patterson 2009. The roof is the memory's: what the arithmetic units could do is far above. */
 function roofline(list: readonly Series[], all: readonly BenchRow[]): Chart {
-  const limits = all.flatMap((row) => summarize(row, all).streamBandwidth ?? []).sort((a, b) => a - b);
+  const device = all.find(({ streamSamples }) => streamSamples.length > 0)?.device;
+  const limits = all
+    .filter((row) => row.device === device)
+    .flatMap((row) => summarize(row, all).streamBandwidth ?? [])
+    .sort((a, b) => a - b);
   const roofs = [...new Set([limits[0], limits.at(-1)])].filter((limit) => limit !== undefined);
-  const roofName = (limit: number) => `${significant(limit / 1e9)} GB/s`;
+  const roofName = (limit: number) => `${device}: ${significant(limit / 1e9)} GB/s`;
   const roofSeries = roofs.map((limit, i) => ({
     ...line,
     name: `stream, ${i === 0 ? "slowest" : "fastest"} work`,
     symbol: "none",
     lineStyle: { width: 2, color: grey, type: i === 0 ? "solid" : "dashed" },
     itemStyle: { color: grey },
-    endLabel: { show: true, formatter: roofName(limit), color: ink, offset: [-74, 22] },
+    endLabel: { show: true, formatter: roofName(limit), color: ink, align: "right", offset: [-8, 24] },
     data: roofRange.map((intensity) => [intensity, (intensity * limit) / 1e9]),
   }));
   const series = list
@@ -170,12 +176,11 @@ function roofline(list: readonly Series[], all: readonly BenchRow[]): Chart {
     id: "roofline",
     title: "Roofline",
     caption:
-      "A step does few operations per byte, so its roof is the memory: bytes per second of the in-place stream times operations per byte. Small work has the higher roof of the caches.",
+      "A step does few operations per byte, so its roof is the memory: bytes per second of the in-place stream times operations per byte. Small work has the higher roof of the caches. Colours as above.",
     option: frame(
       axis("operations per byte", "number", { min: roofRange[0], max: roofRange[1], logBase: 2 }),
       axis("Goperations/s", "number"),
       [...roofSeries, ...series],
-      [...roofSeries, ...series].map(({ name }) => name),
     ),
   };
 }

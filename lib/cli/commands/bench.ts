@@ -13,9 +13,11 @@ import { cacheFlusher } from "../bench/rounds.js";
 import { type BenchSpec, runBench } from "../bench/run.js";
 import { parseDevices } from "../device-list.js";
 import { CommandError, exitCodes, wrongValue } from "../exit.js";
+import { chartLibrary } from "../html-page.js";
 import { describeMachine, type Machine } from "../machine.js";
 import { parseAmount, parseCount, parseCounts } from "../numbers.js";
 import { defaultOptions, type OptionSet, optionSyntax, parseOptionSet } from "../option-sets.js";
+import { checkWritable } from "../output-file.js";
 import { packageVersion } from "../package.js";
 import { openProgressBar } from "../progress-bar.js";
 import { isTerminal, note, print, warn } from "../terminal.js";
@@ -88,6 +90,9 @@ async function bench(names: string[], flags: Flags): Promise<void> {
   if (flags.format === "html" && flags.json) throw new CommandError("usage", "Give --json or --format, not both");
   const format = flags.json ? "json" : (flags.format ?? (isTerminal() && !flags.output ? "table" : "markdown"));
 
+  // What the end needs is asked for first.
+  if (flags.output) checkWritable(flags.output);
+  if (format === "html") chartLibrary();
   let interrupted = false;
   // Once: a second Ctrl-C ends the process at once.
   const interrupt = () => {

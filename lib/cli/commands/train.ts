@@ -5,7 +5,9 @@ import { type Command, Option } from "commander";
 import { parseDevices } from "../device-list.js";
 import { CommandError, wrongValue } from "../exit.js";
 import { significant } from "../format.js";
+import { chartLibrary } from "../html-page.js";
 import { parseAmount, parseCount } from "../numbers.js";
+import { checkWritable } from "../output-file.js";
 import { sparkline } from "../sparkline.js";
 import { type Column, renderTable } from "../table.js";
 import { note, print, printJson } from "../terminal.js";
@@ -72,6 +74,11 @@ async function trainCommand(flags: Flags): Promise<void> {
   };
   if (settings.train > mostDigits)
     throw wrongValue("--digits", `a whole number from 10 to ${mostDigits}`, flags.digits);
+  // What the end needs is asked for first.
+  if (flags.html) {
+    checkWritable(flags.html);
+    chartLibrary();
+  }
   const runs = await withPackages(settings, parseOptimizers(flags.optimizer));
   const columns = columnsOf(runs);
   const { epochs, batch, train, backend, seed } = settings;

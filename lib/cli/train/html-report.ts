@@ -43,7 +43,8 @@ function chart(
         name: run.label,
         data: points(run),
         color: colours[i % colours.length],
-        lineStyle: { width: 2, type: i === 1 ? "dashed" : "solid" },
+        // The first is broad and pale, for others to lie on it.
+        lineStyle: { width: i === 0 ? 8 : 2, opacity: i === 0 ? 0.3 : 1 },
         symbolSize: 6,
       })),
     },
