@@ -165,7 +165,12 @@ describe("bench", () => {
     ["a folder without a build", ["--against", folder], 2, "a build of fused-adamw"],
     ["peers beside two builds", ["--against", ".", "--compare", "copy"], 2, "only the two builds"],
     ["two formats", ["--format", "html", "--json"], 2, "not both"],
-    ["a file that cannot be written", ["1e3", "--output", join(folder, "missing/x.md"), ...short], 3, join(folder, "missing")],
+    [
+      "a file that cannot be written",
+      ["1e3", "--output", join(folder, "missing/x.md"), ...short],
+      3,
+      join(folder, "missing"),
+    ],
   ];
   for (const [what, args, expected, message] of mistakes) {
     it(`rejects ${what}`, async () => {

@@ -66,12 +66,12 @@ export class OwnContestant implements Contestant {
       operations: flopModel(set.options),
     };
     const engine = this.optimizer[engineOf]();
-    if (engine.stream()) {
+    if (engine.streamPass()) {
       this.stream = {
         bytes: model.update,
         run: (passes) =>
           timed(() => {
-            for (let i = 0; i < passes; i += 1) engine.stream();
+            for (let i = 0; i < passes; i += 1) engine.streamPass();
           }),
       };
     }
