@@ -13,6 +13,7 @@ function hashed(seed: number, index: number): number {
 
 export interface BenchParameter extends ParameterInit {
   readonly shape: readonly number[];
+  readonly value: Float32Array;
   readonly gradient: Float32Array;
 }
 
