@@ -7,12 +7,13 @@
 namespace adamw {
 
 const std::vector<const Device*>& devices() {
-  static const std::vector<const Device*> list = [] {
-    std::vector<const Device*> all = cuda_devices();
-    for (const Device* device : cpu_devices()) all.push_back(device);
+  // Never destroyed, like the devices in it.
+  static const auto* const list = [] {
+    auto* const all = new std::vector<const Device*>(cuda_devices());
+    for (const Device* device : cpu_devices()) all->push_back(device);
     return all;
   }();
-  return list;
+  return *list;
 }
 
 const Device& find_device(const std::string& wanted) {
