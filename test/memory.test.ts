@@ -122,6 +122,8 @@ describe("memory that is gone", () => {
       for (const lost of ["kernel", "kernelGradient"] as const) {
         const built = pair({ useEma: true });
         const { optimizer, bias } = built;
+        optimizer.step();
+        const before = [...bias];
         lose(built[lost].buffer as ArrayBuffer);
         const what = lost === "kernel" ? "the value of dense/kernel" : "the gradient of dense/kernel";
         rejectsWith("DETACHED", () => optimizer.step(), what, "rebind()");
@@ -130,15 +132,15 @@ describe("memory that is gone", () => {
           rejectsWith("DETACHED", () => optimizer.swapEma(), what);
           rejectsWith("DETACHED", () => optimizer.finalizeVariableValues(), what);
         }
-        expect(optimizer.iterations).to.equal(0);
-        expect([...bias]).to.deep.equal([0.5, 0.25]);
+        expect(optimizer.iterations).to.equal(1);
+        expect([...bias]).to.deep.equal(before);
         const key = lost === "kernel" ? "value" : "gradient";
         rejectsWith("DETACHED", () => optimizer.rebind([{ name: "dense/kernel", [key]: built[lost] }]), what);
         optimizer.rebind([
           { name: "dense/kernel", value: new Float32Array(4) },
           { name: "dense/kernel", gradient: new Float32Array(4) },
         ]);
-        expect(optimizer.step().iteration).to.equal(1);
+        expect(optimizer.step().iteration).to.equal(2);
       }
     });
   }

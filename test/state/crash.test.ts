@@ -65,6 +65,8 @@ describe("a save that is interrupted", () => {
       const saver = fork(child, [library, path, mode], options);
       const seen = messagesOf(saver);
       await once(saver, "message");
+      // However slow the disk, some of the saves are complete; the others are killed at any moment.
+      if (kill % 5 === 0) await once(saver, "message");
       await new Promise((resolve) => setTimeout(resolve, dice.below(80)));
       saver.kill("SIGKILL");
       await once(saver, "exit");
@@ -79,7 +81,7 @@ describe("a save that is interrupted", () => {
       if (loaded !== null) expect(loaded.loaded).to.have.length(6);
       known = optimizer.iterations;
     }
-    expect(known, mode).to.be.above(10);
+    expect(known, mode).to.be.at.least(killsPerMode / 5);
   }
 
   it("by a disk that is full leaves the old checkpoint", async function () {
