@@ -6,7 +6,7 @@ import { type Kind, parse, parseRecord, text } from "./validate.js";
 
 export type { DeviceInfo };
 
-/** Where to compute. `kind` alone means the best of that kind, "auto" the best of all. */
+/** Where to compute. A kind alone means the best of that kind; "auto" follows DeviceBuffers, else takes the best CPU. */
 export interface RuntimeOptions {
   /** "auto", a kind ("cpu") or a name ("cpu:avx2"). @default "auto" */
   device?: string | undefined;
