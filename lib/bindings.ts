@@ -3,7 +3,7 @@
 import { AdamWError, invalid } from "./errors.js";
 import { isFloat32Array } from "./float32-array.js";
 import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
-import { checkDevice, checkMemory, type Float32Memory } from "./memory.js";
+import { checkDevice, checkMemory, type Float32Memory, lengthToKeep } from "./memory.js";
 import { checkOverlap, type Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
 
@@ -16,14 +16,24 @@ export class Bindings {
   readonly trained: readonly Parameter[];
   readonly #rows: ReadonlyMap<Parameter, number>;
   #device = "";
-  /** The gradients the addon points at, by row; the reference keeps their memory. */
+  // By row, in arrays of their own: a step looks at all of it, and parameters are objects all over the memory.
+  readonly #values: Float32Memory[];
+  readonly #valueLengths: number[];
+  /** The gradients bound at build or by rebind(). */
+  readonly #bound: (Float32Memory | null)[];
+  readonly #boundLengths: number[];
+  /** The gradients the addon points at; the reference keeps their memory. */
   #gradients: (Float32Memory | null)[];
 
   constructor(parameters: readonly Parameter[], frozen: readonly boolean[]) {
     this.parameters = parameters;
     this.trained = frozen.includes(true) ? parameters.filter((_, i) => !frozen[i]) : parameters;
     this.#rows = new Map(this.trained.map((parameter, row) => [parameter, row]));
-    this.#gradients = this.trained.map(({ gradient }) => gradient);
+    this.#values = this.trained.map(({ value }) => value);
+    this.#valueLengths = this.#values.map(lengthToKeep);
+    this.#bound = this.trained.map(({ gradient }) => gradient);
+    this.#boundLengths = this.#bound.map(lengthToKeep);
+    this.#gradients = this.#bound;
   }
 
   /** Undefined for a frozen parameter. */
@@ -41,41 +51,65 @@ export class Bindings {
     for (const part of [memory.value, memory.gradient]) if (part) checkDevice(part, parameter.name, this.#device);
     Object.assign(parameter, memory);
     const row = this.rowOf(parameter);
-    if (row !== undefined && memory.gradient !== undefined) this.#gradients[row] = memory.gradient;
+    if (row === undefined) return undefined;
+    // Memory that stays may be gone by now, and its length with it.
+    if (memory.value !== undefined) {
+      this.#values[row] = memory.value;
+      this.#valueLengths[row] = lengthToKeep(memory.value);
+    }
+    if (memory.gradient !== undefined) {
+      this.#bound[row] = this.#gradients[row] = memory.gradient;
+      this.#boundLengths[row] = lengthToKeep(memory.gradient);
+    }
     return row;
   }
 
   /**
-   * The gradients to step with: those passed, or (undefined) those bound at build. Undefined: the addon has them already.
+   * The gradients to step with, by row: those passed, or (undefined) those bound. Undefined: the addon has them already.
    * Throws before anything changes. These loops are most of what a small step costs outside the kernels, hence plain.
    */
   prepare(gradients: Gradients | undefined, zeroed: boolean): StepGradients {
-    const listed = gradients === undefined ? undefined : listGradients(gradients, this.parameters);
+    const chosen = gradients === undefined ? this.#boundGradients() : this.#passedGradients(gradients, zeroed);
+    this.checkValues();
+    return chosen;
+  }
+
+  #boundGradients(): StepGradients {
+    const bound = this.#bound;
+    const lengths = this.#boundLengths;
+    let present = false;
+    for (let row = 0; row < bound.length; row += 1) {
+      const gradient = bound[row] as Float32Memory | null;
+      if (gradient === null) continue;
+      present = true;
+      if (gradient.length !== lengths[row]) this.#checkGradient(gradient, this.trained[row] as Parameter);
+    }
+    if (!present) throw new AdamWError("INVALID_ARGUMENT", unbound);
+    return bound === this.#gradients ? undefined : bound;
+  }
+
+  #passedGradients(gradients: Gradients, zeroed: boolean): StepGradients {
+    const listed = listGradients(gradients, this.parameters);
+    const chosen: (Float32Memory | null)[] = new Array(this.trained.length);
     const current = this.#gradients;
-    let present = 0;
+    let present = false;
     let changed = false;
-    for (let i = 0, row = 0; i < this.parameters.length; i += 1) {
+    for (let i = 0, row = 0; i < listed.length; i += 1) {
       const parameter = this.parameters[i] as Parameter;
-      const gradient = listed === undefined ? parameter.gradient : listed[i];
+      const gradient = listed[i] as Float32Memory | null;
       if (gradient !== null && !(isFloat32Array(gradient) && gradient.length === parameter.length)) {
-        this.#check(gradient, `the gradient of ${parameter.name}`, parameter.length);
+        this.#checkGradient(gradient, parameter);
       }
       if (this.trained[row] !== parameter) continue;
-      if (!(isFloat32Array(parameter.value) && parameter.value.length === parameter.length)) {
-        checkMemory(parameter.value, `the value of ${parameter.name}`, parameter.length);
-      }
-      if (gradient !== null) present += 1;
+      if (gradient !== null) present = true;
       if (gradient !== current[row]) changed = true;
+      chosen[row] = gradient;
       row += 1;
     }
-    if (present === 0 && listed === undefined) throw new AdamWError("INVALID_ARGUMENT", unbound);
-    if (present === 0) throw invalid("gradients", "a gradient for at least one parameter", gradients);
+    if (!present) throw invalid("gradients", "a gradient for at least one parameter", gradients);
     if (!changed) return undefined;
-    const chosen = listed ?? this.parameters.map(({ gradient }) => gradient);
-    if (zeroed) this.#checkOwnMemory(chosen);
-    return this.trained === this.parameters
-      ? chosen
-      : chosen.filter((_, i) => this.rowOf(this.parameters[i] as Parameter) !== undefined);
+    if (zeroed) this.#checkOwnMemory(listed);
+    return chosen;
   }
 
   /** All memory that the optimizer was built over. */
@@ -92,8 +126,9 @@ export class Bindings {
     }
   }
 
-  #check(memory: unknown, name: string, length: number): void {
-    checkDevice(checkMemory(memory, name, length), name, this.#device);
+  #checkGradient(gradient: unknown, { name, length }: Parameter): void {
+    const owner = `the gradient of ${name}`;
+    checkDevice(checkMemory(gradient, owner, length), owner, this.#device);
   }
 
   /** A gradient that is zeroed while it is read as another one's would make the result depend on the order of threads. */
@@ -101,13 +136,19 @@ export class Bindings {
     checkOverlap(this.parameters.map((parameter, i) => ({ ...parameter, gradient: gradients[i] ?? null })));
   }
 
-  /** From here on the addon points at these. */
-  use(gradients: readonly (Float32Memory | null)[]): void {
-    this.#gradients = [...gradients];
+  /** From here on the addon points at these, which prepare() has returned. */
+  use(gradients: NonNullable<StepGradients>): void {
+    this.#gradients = gradients;
   }
 
-  /** @throws DETACHED, LENGTH_MISMATCH when a parameter has lost its memory */
+  /** @throws DETACHED, LENGTH_MISMATCH, DISPOSED when a parameter has lost its memory */
   checkValues(): void {
-    for (const { value, name, length } of this.trained) checkMemory(value, `the value of ${name}`, length);
+    const values = this.#values;
+    const lengths = this.#valueLengths;
+    for (let row = 0; row < values.length; row += 1) {
+      if (values[row]?.length === lengths[row]) continue;
+      const { value, name, length } = this.trained[row] as Parameter;
+      checkMemory(value, `the value of ${name}`, length);
+    }
   }
 }

@@ -6,7 +6,7 @@ import { AdamWError } from "./errors.js";
 import type { Gradients, StepGradients } from "./gradients.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
 import { deviceOf } from "./memory.js";
-import { indices, type NativeOptimizer, native, pack } from "./native.js";
+import { indices, type NativeGradients, type NativeOptimizer, native, pack } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
@@ -35,6 +35,15 @@ const { tables } = native;
 const controlAt = indices(tables.controls, "learningRate", "weightDecay", "gradientScale");
 const stepsAt = indices(tables.report, "microStep").microStep;
 const counterNames = tables.counters as readonly (keyof Counters)[];
+
+const none: NativeGradients = [];
+/** Arguments take stack. */
+const mostArguments = 1024;
+
+function asArguments(gradients: StepGradients): NativeGradients {
+  if (gradients === undefined) return none;
+  return gradients.length <= mostArguments ? gradients : [gradients];
+}
 
 export class Engine {
   readonly #options: ResolvedOptions;
@@ -146,14 +155,14 @@ export class Engine {
   run(gradients: StepGradients, controls: Controls): StepReport {
     const micro = this.isMicroStep;
     this.#begin(gradients, controls);
-    this.#idle().step(gradients);
+    this.#idle().step(...asArguments(gradients));
     return this.#finish(micro);
   }
 
   async runAsync(gradients: StepGradients, controls: Controls): Promise<StepReport> {
     const micro = this.isMicroStep;
     this.#begin(gradients, controls);
-    const done = this.#idle().stepAsync(gradients);
+    const done = this.#idle().stepAsync(...asArguments(gradients));
     this.#busy = true;
     try {
       await done;

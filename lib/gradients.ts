@@ -8,8 +8,8 @@ import { isRecord } from "./validate.js";
 /** One entry per parameter in the order of build, or by name; null: no gradient in this step. */
 export type Gradients = readonly (Float32Memory | null)[] | Readonly<Record<string, Float32Memory | null>>;
 
-/** What to step with; undefined: what the addon points at already. */
-export type StepGradients = readonly (Float32Memory | null)[] | undefined;
+/** What to step with, by row; undefined: what the addon points at already. */
+export type StepGradients = (Float32Memory | null)[] | undefined;
 
 type GradientList = readonly (Float32Memory | null)[];
 

@@ -23,8 +23,16 @@ export function checkMemory(memory: unknown, name: string, length?: number): Flo
   return memory;
 }
 
+/**
+ * The `length` by which memory that was checked shows that it is still there; for a buffer, which keeps its length when
+ * it is disposed, one that it never has: it must be checked again.
+ */
+export function lengthToKeep(memory: Float32Memory | null): number {
+  return isFloat32Array(memory) ? memory.length : -1;
+}
+
 /** CPU devices share the host's memory. */
-const space = (device: string) => device.replace(/^cpu:.*/, "cpu");
+const space = (device: string) => (device.startsWith("cpu:") ? "cpu" : device);
 
 /** @throws DEVICE_MISMATCH for a buffer that `device` cannot reach */
 export function checkDevice(memory: Float32Memory, name: string, device: string): void {

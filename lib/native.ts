@@ -58,13 +58,16 @@ export interface NativeSpec {
   readonly report: Float64Array;
 }
 
-/** One step's gradients, null for none; undefined: those that are bound. */
-export type NativeGradients = readonly (NativeMemory | null)[] | undefined;
+/**
+ * One step's gradients, null for none; nothing at all: those that are bound. Arguments, because the elements of
+ * an array cost the addon a call each; a list too long for the stack comes as the array it is.
+ */
+export type NativeGradients = readonly (NativeMemory | null)[] | readonly [readonly (NativeMemory | null)[]];
 
 export interface NativeOptimizer {
   readonly device: string;
-  step(gradients: NativeGradients): void;
-  stepAsync(gradients: NativeGradients): Promise<void>;
+  step(...gradients: NativeGradients): void;
+  stepAsync(...gradients: NativeGradients): Promise<void>;
   /** A pass over the memory of a step that changes nothing, as fast as the memory allows; false: the device has none. */
   streamPass(): boolean;
   /** Other memory of the same length; undefined leaves what is bound. */

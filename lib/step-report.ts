@@ -52,7 +52,7 @@ export function readReport(block: Float64Array, micro: boolean, parameterNorms: 
   const finite = known(at.finite);
   // NaN is a known norm when a gradient is not finite.
   const norm = finite === 0 && !micro ? number(at.globalNorm) : known(at.globalNorm);
-  return {
+  const report = {
     iteration: number(at.iteration),
     microStep: number(at.microStep),
     learningRate: known(at.learningRate),
@@ -63,6 +63,6 @@ export function readReport(block: Float64Array, micro: boolean, parameterNorms: 
     skipped: number(at.skipped) === 1,
     skippedSteps: number(at.skippedSteps),
     consecutiveSkips: number(at.consecutiveSkips),
-    ...(parameterNorms && { parameterNorms }),
   };
+  return parameterNorms ? { ...report, parameterNorms } : report;
 }

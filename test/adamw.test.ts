@@ -56,6 +56,20 @@ describe("AdamW", () => {
     expect(snapshot(named)).to.deep.equal(snapshot(bound));
   });
 
+  it("takes gradients for thousands of parameters, any of them null", async () => {
+    const count = 5000;
+    const parameters = Array.from({ length: count }, (_, i) => ({ name: `p${i}`, value: Float32Array.of(i) }));
+    const optimizer = new AdamW({ weightDecay: 0 }).build(parameters);
+    const gradients = parameters.map((_, i) => (i % 3 === 0 ? null : Float32Array.of(1)));
+    optimizer.apply(gradients);
+    await optimizer.applyAsync(gradients.map((gradient) => gradient?.slice() ?? null));
+    parameters.forEach(({ value }, i) => {
+      const moved = i - (value[0] as number);
+      if (i % 3 === 0) expect(moved).to.equal(0);
+      else expect(moved).to.be.closeTo(0.002, 0.001);
+    });
+  });
+
   it("leaves a parameter without gradient alone, given as null or as a name left out", () => {
     for (const gradients of [[null, Float32Array.of(1, 1)], { "dense/bias": Float32Array.of(1, 1) }] as Gradients[]) {
       const { optimizer, kernel, bias } = pair();

@@ -45,7 +45,7 @@ function compute(addon: Addon, device: string): Buffer {
   });
   const { settings, assignment } = packSettings(options, null, parameters);
   optimizer.assign(settings, assignment);
-  for (let step = 0; step < 6; step += 1) optimizer.step(undefined);
+  for (let step = 0; step < 6; step += 1) optimizer.step();
   const slots = addon.tables.slots.map((_, slot) => optimizer.readSlot(0, slot, new Float32Array(length)));
   optimizer.dispose();
   return Buffer.concat([value, ...slots, report].map(({ buffer }) => Buffer.from(buffer)));

@@ -107,16 +107,18 @@ OptimizerWrap::SlotRange OptimizerWrap::slot_range(Info info) const {
   return {index, which, offset, static_cast<int64_t>(part.length), part.data};
 }
 
-/// An array binds this step's gradients, one entry per parameter; undefined leaves those that are bound.
-void OptimizerWrap::bind_gradients(const Napi::Value& gradients) {
-  if (gradients.IsUndefined()) return;
-  const auto list = gradients.As<Napi::Array>();
-  const uint32_t length = list.Length();
+/// Binds this step's gradients, one per parameter, as arguments or as the elements of one array; no arguments leave
+/// those that are bound.
+void OptimizerWrap::bind_gradients(Info info) {
+  const bool is_list = info.Length() == 1 && info[0].IsArray();
+  const auto length = is_list ? info[0].As<Napi::Array>().Length() : info.Length();
+  if (length == 0 && !is_list) return;
   if (length != static_cast<uint64_t>(optimizer().size())) {
     throw Error("LENGTH_MISMATCH", "Expected one gradient per parameter");
   }
   for (uint32_t i = 0; i < length; ++i) {
-    const Located gradient = optional_elements(list.Get(i), optimizer().count(i));
+    const Napi::Value value = is_list ? info[0].As<Napi::Array>().Get(i) : info[i];
+    const Located gradient = optional_elements(value, optimizer().count(i));
     optimizer().bind_gradient(i, gradient.data, gradient.place);
   }
 }
@@ -127,7 +129,7 @@ Napi::Value OptimizerWrap::device(Info info) {
 
 Napi::Value OptimizerWrap::step(Info info) {
   guard(info.Env(), [&] {
-    bind_gradients(info[0]);
+    bind_gradients(info);
     *report_ = optimizer().step(*controls_);
   });
   return info.Env().Undefined();
@@ -135,7 +137,7 @@ Napi::Value OptimizerWrap::step(Info info) {
 
 Napi::Value OptimizerWrap::step_async(Info info) {
   return guard(info.Env(), [&] {
-    bind_gradients(info[0]);
+    bind_gradients(info);
     Optimizer* const target = &optimizer();
     const Controls controls = *controls_;
     return Task<std::function<void()>, std::function<void()>>::run(

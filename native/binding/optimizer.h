@@ -49,7 +49,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
     float* memory;
   };
   SlotRange slot_range(Info info) const;
-  void bind_gradients(const Napi::Value& gradients);
+  void bind_gradients(Info info);
 
   std::unique_ptr<Optimizer> optimizer_;
   // Blocks that JavaScript writes before a step and reads after it; the references keep their memory.
