@@ -4,23 +4,26 @@ import type { Averages } from "./averages.js";
 import { Bindings } from "./bindings.js";
 import { configToOptions, optionsToConfig } from "./config.js";
 import { parseRuntime, type Runtime, type RuntimeOptions } from "./device.js";
-import { type Controls, Engine } from "./engine.js";
+import type { DeviceBuffer } from "./device-buffer.js";
+import { Engine } from "./engine.js";
 import { AdamWError, invalid } from "./errors.js";
 import { exclusionsKind, nameExclusions, type WeightDecayExclusions } from "./exclusions.js";
-import { type Gradients, givenGradients, type StepGradients } from "./gradients.js";
+import { type Gradients, givenGradients } from "./gradients.js";
 import { type LossScaling, packSettings, resolveFrozen } from "./hyper.js";
 import { type CustomObjects, kerasOptimizers, serialize } from "./keras-object.js";
 import { Lifecycle } from "./lifecycle.js";
 import { type AdamWOptions, type LearningRate, type ResolvedOptions, resolveOptions } from "./options.js";
 import { type Parameter, type ParameterInit, parseParameters } from "./parameters.js";
 import { type OptimizerPlan, type PlannedParameter, planMemory } from "./plan.js";
-import { rateAt, replaceRate } from "./rates.js";
 import { parseRebindings, type Rebinding } from "./rebinding.js";
 import { type LoadOptions, type LoadReport, loadOptimizer } from "./state/load.js";
 import type { OptimizerState } from "./state/optimizer-state.js";
 import { type SaveOptions, type SaveReport, saveOptimizer } from "./state/save.js";
 import { type AsyncStepOptions, parseAsyncStepOptions, parseStepOptions, type StepOptions } from "./step-options.js";
+import { StepRates } from "./step-rates.js";
 import type { StepReport } from "./step-report.js";
+import type { Step } from "./stepper.js";
+import { type CapturedStep, capturing, refuseCapture } from "./stream.js";
 import { parse } from "./validate.js";
 import {
   describeVariable,
@@ -55,17 +58,16 @@ export class AdamW {
 
   readonly #options: ResolvedOptions;
   readonly #runtime: Runtime;
-  #learningRate: LearningRate;
+  readonly #rates: StepRates;
   #exclusions: WeightDecayExclusions | null;
   #scaling: LossScaling;
   readonly #lifecycle = new Lifecycle();
-  #report: StepReport | null = null;
 
   /** @throws INVALID_ARGUMENT for unknown options and wrong values */
   constructor(options: AdamWOptions = {}, runtime: RuntimeOptions = {}) {
     this.#options = resolveOptions(options);
     this.#runtime = parseRuntime(runtime);
-    this.#learningRate = this.#options.learningRate;
+    this.#rates = new StepRates(this.#options);
     this.#exclusions = this.#options.excludeFromWeightDecay;
     this.#scaling = { scale: this.#options.lossScaleFactor ?? 1 };
   }
@@ -125,16 +127,17 @@ export class AdamW {
   }
 
   /**
-   * One step with these gradients: one entry per parameter, null for none, or an object by name.
+   * One step with these gradients: one entry per parameter, null for none, or an object by name. On a CPU device it is
+   * done on return; on a GPU it is issued, and the report comes later: `report`, or the Async forms.
    *
    * @throws NOT_BUILT, BUSY, DISPOSED, INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, NON_FINITE; the state is untouched then
    */
-  apply(gradients: Gradients, options?: StepOptions): StepReport {
+  apply(gradients: Gradients, options?: StepOptions): StepReport | undefined {
     return this.#stepNow(givenGradients(gradients, "step"), options);
   }
 
   /** As apply(), with the gradients bound at build. */
-  step(options?: StepOptions): StepReport {
+  step(options?: StepOptions): StepReport | undefined {
     return this.#stepNow(undefined, options);
   }
 
@@ -148,45 +151,40 @@ export class AdamW {
     return this.#stepLater(undefined, options);
   }
 
-  #stepNow(gradients: Gradients | undefined, options: StepOptions | undefined): StepReport {
+  #stepNow(gradients: Gradients | undefined, options: StepOptions | undefined): StepReport | undefined {
     const engine = this.#lifecycle.ready;
-    const gradientScale = parseStepOptions(options);
-    const [chosen, controls] = this.#prepare(engine, gradients, gradientScale);
-    this.#report = engine.run(chosen, controls);
-    return this.#report;
+    const step = this.#step(gradients, parseStepOptions(options));
+    const captured = capturing(engine.stream);
+    if (!captured) return engine.run(step);
+    captured.push(this.#capture(engine, step));
+    return undefined;
   }
 
   async #stepLater(gradients: Gradients | undefined, options: AsyncStepOptions | undefined): Promise<StepReport> {
     const engine = this.#lifecycle.ready;
-    const gradientScale = parseAsyncStepOptions(options);
-    const [chosen, controls] = this.#prepare(engine, gradients, gradientScale);
-    this.#report = await engine.runAsync(chosen, controls);
-    return this.#report;
+    if (capturing(engine.stream)) refuseCapture("a step of the Async forms");
+    return engine.runAsync(this.#step(gradients, parseAsyncStepOptions(options)));
   }
 
-  /** All that a step needs. The rates come last: a function is called once for each update that is issued. */
-  #prepare(engine: Engine, gradients: Gradients | undefined, gradientScale: number): [StepGradients, Controls] {
-    const { weightDecay } = this.#options;
-    const fixed = typeof this.#learningRate === "number" && typeof weightDecay === "number";
-    const chosen = engine.prepare(gradients);
-    const controls = this.#controls(engine, gradientScale);
-    // The code behind a rate may have done anything, such as grow the WebAssembly memory that the parameters are in.
-    return [fixed ? chosen : this.#lifecycle.ready.prepare(gradients), controls];
+  #step(gradients: Gradients | undefined, gradientScale: number): Step {
+    return { gradients, gradientScale, rates: this.#rates, checkReady: () => this.#lifecycle.ready };
   }
 
-  #controls(engine: Engine, gradientScale: number): Controls {
-    // A function is called once for each update; a micro-step that only accumulates needs no rate.
-    const needsRate = typeof this.#learningRate !== "function" || !engine.isMicroStep;
+  #capture(engine: Engine, step: Step): CapturedStep {
+    if (step.gradients) throw invalid("work", "a function that calls step(), with gradients that are bound", "apply()");
+    const { prepare, depart } = engine.capture(step);
     return {
-      weightDecay: rateAt(this.#options.weightDecay, engine.steps, "weightDecay"),
-      learningRate: needsRate ? rateAt(this.#learningRate, engine.steps, "learningRate") : Number.NaN,
-      gradientScale,
+      prepare: () => {
+        step.checkReady();
+        prepare();
+      },
+      depart,
     };
   }
 
   /** What the newest finished step did; null before the first. */
   get report(): StepReport | null {
-    return this.#report;
+    return this.#lifecycle.engine?.report ?? null;
   }
 
   /** Updates so far: raw steps // accumulation steps. 0 before build. @throws DISPOSED */
@@ -196,24 +194,30 @@ export class AdamW {
 
   /** The learning rate of the coming step. A number cannot replace a schedule or a function, as in Keras. */
   get learningRate(): number {
-    return rateAt(this.#learningRate, this.#lifecycle.engine?.steps ?? 0, "learningRate");
+    const { engine } = this.#lifecycle;
+    return this.#rates.current(() => engine?.steps ?? 0);
   }
 
   set learningRate(rate: LearningRate) {
     this.#lifecycle.checkAlive();
-    this.#learningRate = replaceRate(this.#learningRate, rate);
+    this.#rates.replaceLearningRate(rate);
   }
 
-  /** What the coming step divides the gradients by. @throws DISPOSED, and BUSY while a step may change it */
-  get lossScale(): number {
+  /**
+   * What the coming step divides the gradients by. On a GPU one that adapts is a buffer of one element there, to scale
+   * with it on the device without waiting. @throws DISPOSED, and BUSY while a step may change it
+   */
+  get lossScale(): number | DeviceBuffer {
     const { engine } = this.#lifecycle;
     const { scale, dynamic } = this.#scaling;
-    return dynamic && engine ? engine.counters.lossScale : scale;
+    return dynamic && engine ? (engine.lossScaleBuffer ?? engine.counters.lossScale) : scale;
   }
 
-  /** The loss to differentiate: multiplied with the loss scale that steps divide the gradients by. */
+  /** The loss to differentiate: multiplied with the loss scale that steps divide the gradients by. Waits for the steps issued. */
   scaleLoss(loss: number): number {
-    return loss * this.lossScale;
+    const { engine } = this.#lifecycle;
+    const { scale, dynamic } = this.#scaling;
+    return loss * (dynamic && engine ? engine.counters.lossScale : scale);
   }
 
   /**
@@ -269,18 +273,19 @@ export class AdamW {
   }
 
   [variablesOf](): VariableSource[] {
-    const get = () => this.#learningRate as number;
-    const set = (rate: number) => {
-      this.#learningRate = rate;
-    };
-    const rate = typeof this.#learningRate === "number" ? { get, set } : undefined;
-    return optimizerVariables(this.#options, this.#lifecycle.ready, rate);
+    const get = () => this.#rates.learningRate as number;
+    const set = (rate: number) => this.#rates.restoreLearningRate(rate);
+    const rate = typeof this.#rates.learningRate === "number" ? { get, set } : undefined;
+    return optimizerVariables(this.#options, this.#lifecycle.settled, rate);
   }
 
   /** Keras' configuration, key for key; keys beyond Keras only where they are not the default. */
   getConfig(): Record<string, unknown> {
     const exclusions = this.#exclusions && nameExclusions(this.#exclusions, []);
-    return optionsToConfig(this.#options, { learningRate: this.#learningRate, excludeFromWeightDecay: exclusions });
+    return optionsToConfig(this.#options, {
+      learningRate: this.#rates.learningRate,
+      excludeFromWeightDecay: exclusions,
+    });
   }
 
   /** The optimizer that a configuration stands for; `config` is not changed. @throws INVALID_ARGUMENT */
@@ -307,9 +312,14 @@ export class AdamW {
     return loadOptimizer(this[stateOf]("load"), path, options);
   }
 
-  /** Waits until every step issued is done; on CPU devices it is. @throws BUSY while an asynchronous step runs */
+  /**
+   * Waits until every step issued is done; on CPU devices it is. Then parameters in arrays of the host are up to date
+   * on every device.
+   *
+   * @throws BUSY while an asynchronous step runs; what went wrong in a step that was issued: NON_FINITE, CUDA; DETACHED
+   */
   synchronize(): void {
-    this.#lifecycle.idle.checkIdle();
+    this.#lifecycle.idle.synchronize();
   }
 
   /** Frees the state. Parameters stay as they are. @throws BUSY */
@@ -334,14 +344,15 @@ export class AdamW {
 
   [stateOf](to: "save" | "load"): OptimizerState {
     return {
-      engine: to === "save" ? this.#lifecycle.ready : this.#lifecycle.loadable,
+      engine: to === "save" ? this.#lifecycle.settled : this.#lifecycle.loadable,
       options: this.#options,
       config: () => serialize(this),
       dynamicLossScale: this.#scaling.dynamic !== undefined,
-      learningRate: () => (typeof this.#learningRate === "number" ? this.#learningRate : null),
-      setLearningRate: (rate) => {
-        this.#learningRate = rate;
+      learningRate: () => {
+        const { learningRate } = this.#rates;
+        return typeof learningRate === "number" ? learningRate : null;
       },
+      setLearningRate: (rate) => this.#rates.restoreLearningRate(rate),
       hold: (reason) => this.#lifecycle.hold(reason),
     };
   }

@@ -141,6 +141,13 @@ export class Bindings {
     this.#gradients = gradients;
   }
 
+  /** The rows whose parameters were in arrays that have lost their memory. */
+  lostValues(): number[] {
+    const isLost = (value: Float32Memory, row: number) =>
+      isFloat32Array(value) && value.length !== this.#valueLengths[row];
+    return this.#values.flatMap((value, row) => (isLost(value, row) ? [row] : []));
+  }
+
   /** @throws DETACHED, LENGTH_MISMATCH, DISPOSED when a parameter has lost its memory */
   checkValues(): void {
     const values = this.#values;

@@ -1,48 +1,41 @@
-/** Memory on a device, and the devices that lend it. */
+/** Memory on a device. */
 
+import { type DType, dtypes } from "./dtypes.js";
 import { AdamWError, invalid } from "./errors.js";
-import { type DeviceInfo, type NativeBuffer, native } from "./native.js";
-import { integerFrom, type Kind, listOf, parse, parseRecord, text } from "./validate.js";
-
-/** What an element is. */
-export type DType = "float32";
-
-const dtypes: Readonly<Record<DType, { readonly bytes: number }>> = { float32: { bytes: 4 } };
-
-const dtypeKind: Kind<DType> = {
-  expected: `one of ${Object.keys(dtypes).join(", ")}`,
-  accepts: (value) => typeof value === "string" && Object.hasOwn(dtypes, value),
-};
-
-const address: Kind<bigint | number> = {
-  expected: "an address as a bigint or an integer > 0",
-  accepts: (value) => (typeof value === "bigint" ? value > 0n && value < 2n ** 64n : integerFrom(1).accepts(value)),
-};
-
-/** Memory that another library owns. */
-export interface ForeignMemory {
-  /** A device or its name: "cuda:0". */
-  readonly device: Device | string;
-  /** Where it begins. */
-  readonly pointer: bigint | number;
-  readonly dtype: DType;
-  /** Elements. */
-  readonly length: number;
-  /** Kept alive as long as the buffer: whatever frees the memory when it is collected. @default none */
-  readonly owner?: unknown;
-}
+import {
+  type CudaArray,
+  type CudaArrayInterface,
+  describeForeign,
+  type ForeignMemory,
+  parseShared,
+  type SharedMemory,
+} from "./foreign-memory.js";
+import { type NativeBuffer, type NativeStream, native } from "./native.js";
+import { refuseCapture, Stream } from "./stream.js";
+import { integerFrom, listOf, parse } from "./validate.js";
 
 /** One block of memory, which its parts share. */
 interface Block {
   readonly native: NativeBuffer;
-  readonly device: string;
+  readonly stream: NativeStream;
   readonly pointer: bigint;
   readonly owner: unknown;
   disposed: boolean;
 }
 
+/** How to make the block of a new buffer. */
+export interface BlockSource {
+  readonly stream: NativeStream;
+  readonly bytes: number;
+  readonly which?: true | bigint | Uint8Array;
+  readonly owner?: unknown;
+}
+
 /**
  * Elements in a device's memory. On a CPU device that is the host's memory, so that one program runs on both.
+ *
+ * All work on a buffer is put in the order of its stream. A step on another stream comes after what is there, and what
+ * comes there later comes after the step: without a word, everybody sees what was done before.
  *
  * @example
  * const device = openDevice("auto");
@@ -57,50 +50,77 @@ export class DeviceBuffer {
   readonly #block: Block;
   /** Where this part begins, in elements. */
   readonly #begin: number;
+  /** Its pointer and its stream's, as the addon takes them. */
+  #address: BigUint64Array | undefined;
 
-  /** Not for users: {@link Device.allocate}, {@link DeviceBuffer.fromPointer} and {@link slice} make buffers. */
-  constructor(block: Block, dtype: DType, begin: number, length: number) {
+  private constructor(block: Block, dtype: DType, begin: number, length: number) {
     this.#block = block;
     this.dtype = dtype;
     this.#begin = begin;
     this.length = length;
   }
 
+  /** Not for users: {@link Device.allocate} and the static functions below make buffers. */
+  static of(dtype: DType, length: number, { stream, bytes, which, owner }: BlockSource, begin = 0): DeviceBuffer {
+    const buffer = new native.Buffer(stream, bytes, which);
+    return new DeviceBuffer(
+      { native: buffer, stream, pointer: buffer.pointer, owner, disposed: false },
+      dtype,
+      begin,
+      length,
+    );
+  }
+
   /**
-   * A buffer over memory that another library owns: it is not freed here. Work that fills it must be done before a step
-   * or `read()` is called.
+   * A buffer over memory that another library owns: it is not freed here. Also takes an object with a
+   * `__cuda_array_interface__`, of the first GPU or of `device`.
    *
-   * @throws INVALID_ARGUMENT, NO_DEVICE
+   * @throws INVALID_ARGUMENT, NO_DEVICE, DEVICE_MISMATCH
    */
-  static fromPointer(memory: ForeignMemory): DeviceBuffer {
-    const keys = ["device", "pointer", "dtype", "length", "owner"];
-    const { device, pointer, dtype, length, owner } = parseRecord(
-      memory,
-      "the memory",
-      keys,
-    ) as unknown as ForeignMemory;
-    const name = parse(text, device instanceof Device ? device.name : device, "device");
-    parse(dtypeKind, dtype, "dtype");
-    parse(integerFrom(0), length, "length");
-    const begin = BigInt(parse(address, pointer, "pointer"));
-    const { bytes } = dtypes[dtype];
-    if (begin % BigInt(bytes) !== 0n) throw invalid("pointer", `an address that ${bytes} divides`, pointer);
-    const buffer = new native.Buffer(name, length * bytes, begin);
-    return new DeviceBuffer(blockOf(buffer, owner), dtype, 0, length);
+  static fromPointer(memory: ForeignMemory | CudaArray, device = "cuda"): DeviceBuffer {
+    const { dtype, length, pointer, owner, ...where } = describeForeign(memory, device);
+    const stream = streamOn(where.device, where.stream);
+    return DeviceBuffer.of(dtype, length, { stream, bytes: length * dtypes[dtype].bytes, which: pointer, owner });
+  }
+
+  /**
+   * The buffer that another process shares by {@link share}. That process keeps it until this is disposed.
+   *
+   * @throws INVALID_ARGUMENT, NO_DEVICE, CUDA
+   */
+  static open(shared: SharedMemory): DeviceBuffer {
+    const { device, dtype, length, offset, handle } = parseShared(shared);
+    const stream = new native.Stream(device);
+    const which = new Uint8Array(Buffer.from(handle, "base64"));
+    return DeviceBuffer.of(dtype, length, { stream, bytes: (offset + length) * dtypes[dtype].bytes, which }, offset);
   }
 
   /** The device that has it: "cuda:0". */
   get device(): string {
-    return this.#block.device;
+    return this.#block.stream.device;
   }
 
   get byteLength(): number {
-    return this.length * dtypes[this.dtype].bytes;
+    return this.length * this.#bytes;
   }
 
   /** Where it begins in the device's address space. @throws DISPOSED */
   get pointer(): bigint {
-    return this.#alive().pointer + BigInt(this.#begin * dtypes[this.dtype].bytes);
+    return this.#alive().pointer + BigInt(this.#begin * this.#bytes);
+  }
+
+  /** For the addon: the pointer, and the stream's. */
+  get address(): BigUint64Array {
+    this.#address ??= BigUint64Array.of(this.pointer, this.#block.stream.pointer);
+    return this.#address;
+  }
+
+  /** For CuPy, Numba and PyTorch. @throws DISPOSED */
+  get __cuda_array_interface__(): CudaArrayInterface {
+    const { typestr } = dtypes[this.dtype];
+    // 0 is not allowed there; CUDA calls the default stream 1.
+    const stream = this.#block.stream.pointer || 1n;
+    return { shape: [this.length], typestr, data: [this.pointer, false], version: 3, strides: null, stream };
   }
 
   get disposed(): boolean {
@@ -109,18 +129,46 @@ export class DeviceBuffer {
 
   /** Sets the elements from `offset` on. @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DISPOSED, CUDA */
   write(values: Float32Array, offset = 0): this {
-    this.#alive().native.write(values, this.#place(offset, values?.length));
+    this.#work("write()").write(values, this.#place(offset, values?.length));
     return this;
   }
 
   /** A copy of all elements, or into `to` those from `offset` on. @throws LENGTH_MISMATCH, DISPOSED, CUDA */
   read(to: Float32Array = new Float32Array(this.length), offset = 0): Float32Array {
-    return this.#alive().native.read(to, this.#place(offset, to?.length));
+    return this.#work("read()").read(to, this.#place(offset, to?.length));
   }
 
-  /** Sets every element. */
+  /**
+   * As write(), with the event loop free: values may change when this returns, unless their array is one of
+   * {@link Device.allocateHost}, which is read until the promise settles.
+   */
+  async writeAsync(values: Float32Array, offset = 0): Promise<void> {
+    await this.#work("writeAsync()").writeAsync(values, this.#place(offset, values?.length));
+  }
+
+  /** As read(), with the event loop free: the values as they are after what was put on the stream before. */
+  async readAsync(to: Float32Array = new Float32Array(this.length), offset = 0): Promise<Float32Array> {
+    await this.#work("readAsync()").readAsync(to, this.#place(offset, to?.length));
+    return to;
+  }
+
+  /** Sets every element, without waiting. @throws INVALID_ARGUMENT, DISPOSED, CUDA */
   fill(value: number): this {
-    return this.write(new Float32Array(this.length).fill(value));
+    if (typeof value !== "number") throw invalid("value", "a number", value);
+    this.#work("fill()").fill(value, this.#begin, this.length);
+    return this;
+  }
+
+  /** Takes the elements of another buffer of this length, of any device, without waiting. @throws LENGTH_MISMATCH, DISPOSED, CUDA */
+  copyFrom(other: DeviceBuffer): this {
+    if (!(other instanceof DeviceBuffer)) throw invalid("other", "a DeviceBuffer", other);
+    if (other.length !== this.length) {
+      const message = `Expected a buffer of ${this.length} elements but received one of ${other.length}`;
+      throw new AdamWError("LENGTH_MISMATCH", message);
+    }
+    if (kindOf(other.device) !== kindOf(this.device)) return this.write(other.read());
+    this.#work("copyFrom()").copyFrom(other.#work("copyFrom()"), other.#begin, this.#begin, this.length);
+    return this;
   }
 
   /** The elements from `begin` to before `end`, in the same memory. @throws INVALID_ARGUMENT */
@@ -132,7 +180,13 @@ export class DeviceBuffer {
     return new DeviceBuffer(this.#block, this.dtype, this.#begin + begin, end - begin);
   }
 
-  /** Frees the memory, that of all its parts too; memory of another library is only let go. */
+  /** What {@link open} of another process takes; JSON can carry it. @throws NOT_SHAREABLE, DISPOSED, CUDA */
+  share(): SharedMemory {
+    const handle = Buffer.from(this.#alive().native.share()).toString("base64");
+    return { device: this.device, dtype: this.dtype, length: this.length, offset: this.#begin, handle };
+  }
+
+  /** Frees the memory, that of all its parts too, after the work on it; memory of another library is only let go. */
   dispose(): void {
     this.#block.disposed = true;
     this.#block.native.dispose();
@@ -142,9 +196,18 @@ export class DeviceBuffer {
     this.dispose();
   }
 
+  get #bytes(): number {
+    return dtypes[this.dtype].bytes;
+  }
+
   #alive(): Block {
     if (this.#block.disposed) throw new AdamWError("DISPOSED", "The buffer was disposed");
     return this.#block;
+  }
+
+  #work(what: string): NativeBuffer {
+    refuseCapture(what);
+    return this.#alive().native;
   }
 
   #place(offset: number, length: number): number {
@@ -157,41 +220,12 @@ export class DeviceBuffer {
   }
 }
 
-function blockOf(buffer: NativeBuffer, owner: unknown): Block {
-  return { native: buffer, device: buffer.device, pointer: buffer.pointer, owner, disposed: false };
-}
+const kindOf = (device: string) => device.replace(/:.*/, "");
 
-/** A device that is there. */
-export class Device {
-  /** "cuda:0", "cpu:avx2" */
-  readonly name: string;
-  /** What stands before the colon. */
-  readonly kind: string;
-
-  /** Not for users: {@link openDevice} makes devices. */
-  constructor({ name, kind }: Pick<DeviceInfo, "name" | "kind">) {
-    this.name = name;
-    this.kind = kind;
-  }
-
-  /** Zeroed memory. @throws INVALID_ARGUMENT, OUT_OF_MEMORY, CUDA */
-  allocate(dtype: DType, length: number): DeviceBuffer {
-    parse(dtypeKind, dtype, "dtype");
-    parse(integerFrom(0), length, "length");
-    const buffer = new native.Buffer(this.name, length * dtypes[dtype].bytes);
-    return new DeviceBuffer(blockOf(buffer, undefined), dtype, 0, length);
-  }
-}
-
-/**
- * The device that is named, the best of a kind, or with "auto" the best there is: a GPU before any CPU.
- *
- * @throws NO_DEVICE with the reason
- */
-export function openDevice(name = "auto"): Device {
-  parse(text, name, "device");
-  const found = new native.Buffer(name, 0);
-  const device = new Device({ name: found.device, kind: found.device.replace(/:.*/, "") });
-  found.dispose();
-  return device;
+/** A stream given by its object or its handle; undefined: the device's default one. @throws DEVICE_MISMATCH */
+export function streamOn(device: string, stream: Stream | bigint | undefined): NativeStream {
+  if (!(stream instanceof Stream)) return new native.Stream(device, stream);
+  const wanted = new native.Stream(device).device;
+  if (stream.device === wanted) return stream.native;
+  throw new AdamWError("DEVICE_MISMATCH", `Expected a stream of ${wanted} but received one of ${stream.device}`);
 }

@@ -2,6 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { type DeviceInfo, native } from "./native.js";
+import { Stream, streamPointer } from "./stream.js";
 import { type Kind, parse, parseRecord, text } from "./validate.js";
 
 export type { DeviceInfo };
@@ -12,12 +13,15 @@ export interface RuntimeOptions {
   device?: string | undefined;
   /** Threads a step may use, the calling one included. @default FUSED_ADAMW_THREADS, else the available processors */
   threads?: number | undefined;
+  /** On a GPU: where steps are put in order; a handle of CUDA's too. @default the device's default stream */
+  stream?: Stream | bigint | undefined;
 }
 
 /** The runtime options with every field present. */
 export interface Runtime {
   readonly device: string;
   readonly threads: number;
+  readonly stream: Stream | bigint | undefined;
 }
 
 /** Workers are never dismissed, so a mistyped number must not hire them by the thousand. */
@@ -30,12 +34,18 @@ const threadCount: Kind<number> = {
 
 /** @throws INVALID_ARGUMENT, for the environment variable too */
 export function parseRuntime(runtime: RuntimeOptions): Runtime {
-  const { device = "auto", threads } = parseRecord(runtime, "the runtime options", ["device", "threads"]);
+  const { device, threads, stream } = parseRecord(runtime, "the runtime options", ["device", "threads", "stream"]);
   return {
-    device: parse(text, device, "device"),
+    device: parse(text, device ?? (stream instanceof Stream ? stream.device : "auto"), "device"),
     threads: threads === undefined ? defaultThreads() : parse(threadCount, threads, "threads"),
+    stream: stream === undefined ? undefined : parse(streamKind, stream, "stream"),
   };
 }
+
+const streamKind: Kind<Stream | bigint> = {
+  expected: "a Stream or a handle of CUDA's as a bigint",
+  accepts: (value) => value instanceof Stream || (typeof value === "bigint" && streamPointer.accepts(value)),
+};
 
 function defaultThreads(): number {
   const wanted = process.env.FUSED_ADAMW_THREADS;

@@ -1,23 +1,19 @@
 /** An optimizer between build and dispose: the addon's optimizer, the memory it is bound to, and its counts. */
 
+import { AheadStepper } from "./ahead-stepper.js";
 import type { Bindings } from "./bindings.js";
 import type { Runtime } from "./device.js";
-import { AdamWError } from "./errors.js";
-import type { Gradients, StepGradients } from "./gradients.js";
+import { DeviceBuffer, streamOn } from "./device-buffer.js";
+import { DirectStepper } from "./direct-stepper.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
 import { deviceOf } from "./memory.js";
-import { indices, type NativeGradients, type NativeOptimizer, native, pack } from "./native.js";
+import { type NativeOptimizer, native, pack } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
-import { readReport, type StepReport } from "./step-report.js";
-
-/** What changes from step to step, as the block Controls. */
-export interface Controls {
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  readonly gradientScale: number;
-}
+import type { StepReport } from "./step-report.js";
+import { Blocks, type Step, type Stepper } from "./stepper.js";
+import { Stream } from "./stream.js";
 
 /** The counts of native/rule/hyper.h: what an optimizer remembers besides its slots. */
 export interface Counters {
@@ -32,46 +28,31 @@ export interface Counters {
 export type SlotName = "moment1" | "moment2" | "maxMoment2" | "ema" | "accumulator";
 
 const { tables } = native;
-const controlAt = indices(tables.controls, "learningRate", "weightDecay", "gradientScale");
-const stepsAt = indices(tables.report, "microStep").microStep;
 const counterNames = tables.counters as readonly (keyof Counters)[];
 
-const none: NativeGradients = [];
-/** Arguments take stack. */
-const mostArguments = 1024;
-
-function asArguments(gradients: StepGradients): NativeGradients {
-  if (gradients === undefined) return none;
-  return gradients.length <= mostArguments ? gradients : [gradients];
-}
-
 export class Engine {
+  /** Where its work is put in order. */
+  readonly stream: Stream;
   readonly #options: ResolvedOptions;
   readonly #bindings: Bindings;
   readonly #native: NativeOptimizer;
-  readonly #controls = new Float64Array(tables.controls.length);
-  readonly #report = new Float64Array(tables.report.length);
-  #busy = false;
+  readonly #stepper: Stepper;
 
-  constructor(options: ResolvedOptions, bindings: Bindings, { device, threads }: Runtime, scaling: LossScaling) {
+  constructor(options: ResolvedOptions, bindings: Bindings, runtime: Runtime, scaling: LossScaling) {
+    const blocks = new Blocks();
     this.#options = options;
     this.#bindings = bindings;
+    this.stream = streamFor(runtime, bindings);
     this.#native = new native.Optimizer({
-      // Arrays of the host are updated where they are, beside a GPU too; a device that is named gets copies of them.
-      device: device === "auto" ? (deviceOf(bindings.memories()) ?? "cpu") : device,
-      threads,
+      stream: this.stream.native,
+      threads: runtime.threads,
       policy: packPolicy(options, scaling),
       lossScale: scaling.scale,
       parameters: bindings.trained,
-      controls: this.#controls,
-      report: this.#report,
+      ...blocks,
     });
-    try {
-      bindings.checkDevice(this.device);
-    } catch (error) {
-      this.#native.dispose();
-      throw error;
-    }
+    const Way = this.#native.isAsynchronous ? AheadStepper : DirectStepper;
+    this.#stepper = new Way(this.#native, blocks, bindings, options);
   }
 
   /** All parameters, frozen ones too. */
@@ -90,18 +71,65 @@ export class Engine {
 
   /** The addon's optimizer, which an unfinished step has for itself. @throws BUSY */
   #idle(): NativeOptimizer {
-    if (this.#busy) throw new AdamWError("BUSY", "An asynchronous step has not finished: await it first");
+    this.#stepper.checkIdle();
+    this.#stepper.makeWay();
     return this.#native;
+  }
+
+  /** The same, when the steps issued are done. @throws BUSY, and what went wrong in them */
+  #settled(): NativeOptimizer {
+    this.settle();
+    return this.#native;
+  }
+
+  /** Waits for the steps issued. @throws BUSY, and what went wrong in them */
+  settle(): void {
+    this.#stepper.checkIdle();
+    this.#stepper.settle();
+  }
+
+  /** As settle(); parameters in arrays of the host have their values then. @throws DETACHED too */
+  synchronize(): void {
+    this.settle();
+    this.#bindings.checkValues();
   }
 
   /** @throws BUSY while an asynchronous step runs */
   checkIdle(): void {
-    this.#idle();
+    this.#stepper.checkIdle();
+  }
+
+  /** What the newest step that is known to be done did; null before the first. */
+  get report(): StepReport | null {
+    return this.#stepper.report;
+  }
+
+  /** The report where the step is done on return. @throws what keeps it from being done; nothing has changed then */
+  run(step: Step): StepReport | undefined {
+    return this.#stepper.run(step);
+  }
+
+  /** The same, with the event loop free until it is done. */
+  runAsync(step: Step): Promise<StepReport> {
+    return this.#stepper.runAsync(step);
+  }
+
+  /** Puts the step on the stream that is being captured; the first function goes before each launch, the second after. */
+  capture(step: Step): { prepare(): void; depart(): void } {
+    return this.#stepper.capture(step);
+  }
+
+  /** Where the device keeps the loss scale of the coming step; undefined where steps are done on return. */
+  get lossScaleBuffer(): DeviceBuffer | undefined {
+    if (!this.#native.isAsynchronous) return undefined;
+    const { device } = this;
+    const pointer = this.#native.lossScale;
+    return DeviceBuffer.fromPointer({ device, pointer, dtype: "float32", length: 1, owner: this, stream: this.stream });
   }
 
   /** Raw steps so far. */
   get steps(): number {
-    return this.#report[stepsAt] as number;
+    return this.#stepper.steps;
   }
 
   /** PyTorch's per-parameter counts, which Keras' list of variables has no place for, follow the count. */
@@ -113,11 +141,6 @@ export class Engine {
   /** Updates so far. */
   get iterations(): number {
     return Math.floor(this.steps / accumulationSteps(this.#options));
-  }
-
-  /** Whether the coming step only accumulates. */
-  get isMicroStep(): boolean {
-    return (this.steps + 1) % accumulationSteps(this.#options) !== 0;
   }
 
   assign({ settings, assignment }: Settings): void {
@@ -142,88 +165,24 @@ export class Engine {
     for (const [row, { value }] of this.trained.entries()) native.bind(row, value, undefined);
   }
 
-  /** The gradients to step with, checked together with the parameters' memory; nothing changes yet. */
-  prepare(gradients: Gradients | undefined): StepGradients {
-    return this.#bindings.prepare(gradients, this.#options.zeroGradients);
-  }
-
   /** For benchmarks: the memory traffic of a step and nothing else. False: the device cannot do that. */
   streamPass(): boolean {
     return this.#idle().streamPass();
   }
 
-  run(gradients: StepGradients, controls: Controls): StepReport {
-    const micro = this.isMicroStep;
-    this.#begin(gradients, controls);
-    this.#idle().step(...asArguments(gradients));
-    return this.#finish(micro);
-  }
-
-  async runAsync(gradients: StepGradients, controls: Controls): Promise<StepReport> {
-    const micro = this.isMicroStep;
-    this.#begin(gradients, controls);
-    const done = this.#idle().stepAsync(...asArguments(gradients));
-    this.#busy = true;
-    try {
-      await done;
-    } finally {
-      this.#busy = false;
-    }
-    return this.#finish(micro);
-  }
-
-  #begin(gradients: StepGradients, controls: Controls): void {
-    if (gradients !== undefined) this.#bindings.use(gradients);
-    this.#controls[controlAt.learningRate] = controls.learningRate;
-    this.#controls[controlAt.weightDecay] = controls.weightDecay;
-    this.#controls[controlAt.gradientScale] = controls.gradientScale;
-  }
-
-  #finish(micro: boolean): StepReport {
-    const parameterNorms = this.#options.reportNorms && !micro ? this.#parameterNorms() : undefined;
-    const report = readReport(this.#report, micro, parameterNorms);
-    if (report.finite === false && report.skipped && this.#options.nonFinite === "throw") throw this.#nonFinite();
-    return report;
-  }
-
-  /** The error of `nonFinite: "throw"`, after undoing the only thing a step that is not taken changes: its count. */
-  #nonFinite(): AdamWError {
-    const { skippedSteps, consecutiveSkips, ...rest } = this.counters;
-    this.counters = { ...rest, skippedSteps: skippedSteps - 1, consecutiveSkips: consecutiveSkips - 1 };
-    const sums = this.#rowSums();
-    const names = this.trained.filter((_, row) => !Number.isFinite(sums[row])).map(({ name }) => name);
-    const shown = names.slice(0, 4).join(", ") + (names.length > 4 ? ` and ${names.length - 4} more` : "");
-    return new AdamWError("NON_FINITE", `The gradients of ${shown} are not finite; nothing was changed`);
-  }
-
-  #rowSums(): Float64Array {
-    return this.#idle().rowSums(new Float64Array(this.trained.length));
-  }
-
-  /** L2 norms of the newest step's unscaled, averaged gradients. */
-  #parameterNorms(): Float64Array {
-    const sums = this.#rowSums();
-    const length = accumulationSteps(this.#options);
-    return Float64Array.from(this.parameters, (parameter) => {
-      const row = this.#bindings.rowOf(parameter);
-      if (row === undefined || !this.#bindings.hasGradient(row)) return Number.NaN;
-      return Math.sqrt(sums[row] as number) / length;
-    });
-  }
-
   get counters(): Counters {
-    const block = this.#idle().counters(new Float64Array(counterNames.length));
+    const block = this.#settled().counters(new Float64Array(counterNames.length));
     return Object.fromEntries(counterNames.map((name, i) => [name, block[i]])) as unknown as Counters;
   }
 
   set counters(counters: Counters) {
     this.#idle().setCounters(pack(counterNames, { ...counters }));
-    this.#report[stepsAt] = counters.steps;
+    this.#stepper.restart(counters.steps);
   }
 
   /** Real updates each trained parameter took part in: PyTorch's per-parameter step. */
   get updates(): Float64Array {
-    return this.#idle().updates(new Float64Array(this.trained.length));
+    return this.#settled().updates(new Float64Array(this.trained.length));
   }
 
   set updates(updates: Float64Array) {
@@ -237,7 +196,7 @@ export class Engine {
     to: Float32Array = new Float32Array(parameter.length),
     offset?: number,
   ): Float32Array {
-    return this.#idle().readSlot(this.#row(parameter), tables.slots.indexOf(slot), to, offset);
+    return this.#settled().readSlot(this.#row(parameter), tables.slots.indexOf(slot), to, offset);
   }
 
   /** Sets a slot, or its elements from `offset` on. */
@@ -252,16 +211,31 @@ export class Engine {
   /** Parameters and averages trade places. @throws BUSY, DETACHED */
   exchangeEma(): void {
     this.#bindings.checkValues();
-    this.#idle().exchangeEma();
+    this.#settled().exchangeEma();
   }
 
   /** Parameters become their averages. @throws BUSY, DETACHED */
   applyEma(): void {
     this.#bindings.checkValues();
-    this.#idle().applyEma();
+    this.#settled().applyEma();
   }
 
+  /** Parameters in arrays of the host get what the steps issued make of them first. */
   dispose(): void {
-    this.#idle().dispose();
+    const native = this.#idle();
+    try {
+      native.wait();
+    } finally {
+      native.dispose();
+    }
   }
+}
+
+/** Arrays of the host are updated where they are, beside a GPU too; a device that is named gets copies of them. */
+function streamFor({ device, stream }: Runtime, bindings: Bindings): Stream {
+  const wanted = device === "auto" ? (deviceOf(bindings.memories()) ?? "cpu") : device;
+  const found = stream instanceof Stream ? stream : new Stream(new native.Stream(wanted, stream));
+  if (stream instanceof Stream) streamOn(wanted, stream);
+  bindings.checkDevice(found.device);
+  return found;
 }

@@ -31,7 +31,7 @@ export function packPolicy(options: ResolvedOptions, { dynamic }: LossScaling): 
     skipAboveNorm: limit(options.skipAboveNorm),
     skipNonFinite: Number(options.nonFinite !== "propagate"),
     zeroGradients: Number(options.zeroGradients),
-    spareNonFinite: Number(options.nonFinite === "throw"),
+    throwNonFinite: Number(options.nonFinite === "throw"),
     reportNorms: Number(options.reportNorms),
     useEma: Number(options.useEma),
     emaMomentum: options.emaMomentum,

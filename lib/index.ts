@@ -10,9 +10,11 @@
 
 export { AdamW } from "./adamw.js";
 export { type DeviceInfo, devices, type RuntimeOptions } from "./device.js";
-export { Device, DeviceBuffer, type DType, type ForeignMemory, openDevice } from "./device-buffer.js";
+export { DeviceBuffer } from "./device-buffer.js";
+export type { DType } from "./dtypes.js";
 export { AdamWError, type ErrorCode, errorCodes } from "./errors.js";
 export type { ParameterReference, WeightDecayExclusions } from "./exclusions.js";
+export type { CudaArray, CudaArrayInterface, ForeignMemory, SharedMemory } from "./foreign-memory.js";
 export type { Gradients } from "./gradients.js";
 export type { GroupMatch, ParameterGroup } from "./groups.js";
 export { kerasJson } from "./keras-json.js";
@@ -20,6 +22,7 @@ export type { CustomObjects, SerializedObject } from "./keras-object.js";
 export { LossScaleOptimizer } from "./loss-scale-optimizer.js";
 export type { LossScaleOptions } from "./loss-scale-options.js";
 export type { Float32Memory } from "./memory.js";
+export { type AllocateOptions, Device, openDevice } from "./open-device.js";
 export type { AdamWOptions, LearningRate } from "./options.js";
 export type { Parameter, ParameterInit } from "./parameters.js";
 export type { OptimizerPlan, PlannedParameter } from "./plan.js";
@@ -36,4 +39,5 @@ export type { Rename } from "./state/rename.js";
 export type { SaveOptions, SaveReport } from "./state/save.js";
 export type { AsyncStepOptions, StepOptions } from "./step-options.js";
 export type { StepReport } from "./step-report.js";
+export { Event, Graph, Stream } from "./stream.js";
 export type { Variable } from "./variables.js";

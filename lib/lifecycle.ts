@@ -3,6 +3,7 @@
 import { Averages } from "./averages.js";
 import type { Engine } from "./engine.js";
 import { AdamWError } from "./errors.js";
+import { refuseCapture } from "./stream.js";
 
 export class Lifecycle {
   #engine: Engine | undefined;
@@ -40,21 +41,32 @@ export class Lifecycle {
     throw new AdamWError("NOT_BUILT", "The optimizer has no parameters yet: call build() first");
   }
 
+  /** As ready, when the steps issued are done. @throws as ready, and what went wrong in them */
+  get settled(): Engine {
+    const engine = this.#unswapped(this.idle);
+    engine.settle();
+    return engine;
+  }
+
   /** The engine while no step runs and nobody holds it. @throws DISPOSED, NOT_BUILT, BUSY, CHECKPOINT */
   get idle(): Engine {
-    const engine = this.#free();
-    if (!this.#incomplete) return engine;
-    throw new AdamWError("CHECKPOINT", "A load has failed half-way, the state is incomplete: load() again");
+    refuseCapture("anything but a step");
+    return this.#whole(this.#free());
   }
 
   /** The engine while the parameters are the parameters: a step would take averages for them. @throws as idle */
   get ready(): Engine {
-    return this.#unswapped(this.idle);
+    return this.#unswapped(this.#whole(this.#free()));
   }
 
   /** As ready, even with a state that is incomplete. @throws DISPOSED, NOT_BUILT, BUSY */
   get loadable(): Engine {
     return this.#unswapped(this.#free());
+  }
+
+  #whole(engine: Engine): Engine {
+    if (!this.#incomplete) return engine;
+    throw new AdamWError("CHECKPOINT", "A load has failed half-way, the state is incomplete: load() again");
   }
 
   #free(): Engine {

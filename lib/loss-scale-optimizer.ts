@@ -2,6 +2,7 @@
 
 import { AdamW, engineOf, stateOf, takeScaling, variablesOf } from "./adamw.js";
 import type { RuntimeOptions } from "./device.js";
+import type { DeviceBuffer } from "./device-buffer.js";
 import type { Counters } from "./engine.js";
 import { invalid } from "./errors.js";
 import type { WeightDecayExclusions } from "./exclusions.js";
@@ -93,11 +94,11 @@ export class LossScaleOptimizer {
   }
 
   /** One step with the gradients of the scaled loss. */
-  apply(gradients: Gradients, options?: StepOptions): StepReport {
+  apply(gradients: Gradients, options?: StepOptions): StepReport | undefined {
     return this.#inner.apply(gradients, options);
   }
 
-  step(options?: StepOptions): StepReport {
+  step(options?: StepOptions): StepReport | undefined {
     return this.#inner.step(options);
   }
 
@@ -126,7 +127,7 @@ export class LossScaleOptimizer {
   }
 
   /** The scale of the coming step. */
-  get lossScale(): number {
+  get lossScale(): number | DeviceBuffer {
     return this.#inner.lossScale;
   }
 

@@ -9,6 +9,8 @@ export interface DeviceInfo {
   readonly name: string;
   /** What stands before the colon: "cpu". */
   readonly kind: string;
+  /** What the maker calls it: "NVIDIA H100 80GB HBM3"; empty for CPUs and where it is not available. */
+  readonly model: string;
   readonly available: boolean;
   /** Why it is not available; empty when it is. */
   readonly reason: string;
@@ -32,21 +34,49 @@ export interface NativeParameter {
   readonly length?: number;
 }
 
-/** An array of the host, or an address in the device's memory. */
-export type NativeMemory = Float32Array | { readonly pointer: bigint };
+/** An array of the host, or in the device's memory an address and the stream on which others work there. */
+export type NativeMemory = Float32Array | { readonly address: BigUint64Array };
 
-/** A block of a device's memory. */
-export interface NativeBuffer {
+export interface NativeStream {
   readonly device: string;
+  readonly pointer: bigint;
+  synchronize(): void;
+}
+
+export interface NativeEvent {
+  readonly done: boolean;
+  synchronize(): void;
+  synchronizeAsync(): Promise<void>;
+  /** What is put on the stream from now on comes after this. */
+  hold(stream: NativeStream): void;
+  /** Milliseconds from `begin` to this; both are done. */
+  since(begin: NativeEvent): number;
+}
+
+/** What is put on a stream from its construction on, until finish(). */
+export interface NativeGraph {
+  finish(): void;
+  launch(): void;
+  dispose(): void;
+}
+
+/** A block of a device's memory. Work on it is put in the order of its stream. */
+export interface NativeBuffer {
   readonly pointer: bigint;
   /** From element `offset` on, as many as the array has. */
   read(to: Float32Array, offset: number): Float32Array;
   write(from: Float32Array, offset: number): void;
+  readAsync(to: Float32Array, offset: number): Promise<void>;
+  writeAsync(from: Float32Array, offset: number): Promise<void>;
+  fill(value: number, offset: number, count: number): void;
+  copyFrom(other: NativeBuffer, otherOffset: number, offset: number, count: number): void;
+  /** The name under which another process can open it. */
+  share(): Uint8Array;
   dispose(): void;
 }
 
 export interface NativeSpec {
-  readonly device: string;
+  readonly stream: NativeStream;
   /** 0: as many as the process may use. */
   readonly threads: number;
   readonly policy: Float64Array;
@@ -56,6 +86,8 @@ export interface NativeSpec {
   readonly controls: Float64Array;
   /** Written after every step. */
   readonly report: Float64Array;
+  /** Step, learning rate and weight decay of each raw step that a step issued ahead may turn out to be. */
+  readonly rates: Float64Array;
 }
 
 /**
@@ -66,10 +98,32 @@ export type NativeGradients = readonly (NativeMemory | null)[] | readonly [reado
 
 export interface NativeOptimizer {
   readonly device: string;
+  /** Steps are issued ahead; else they are done by step() and stepAsync(). */
+  readonly isAsynchronous: boolean;
   step(...gradients: NativeGradients): void;
   stepAsync(...gradients: NativeGradients): Promise<void>;
+  /** Writes the raw steps that the next one may be into `rates`, for the rates to be filled in; their count. */
+  foresee(): number;
+  /** Puts a step on the stream. */
+  issue(...gradients: NativeGradients): void;
+  // The parts of that: what the step needs, the step, what it did.
+  prepare(...gradients: NativeGradients): void;
+  launch(): void;
+  depart(): void;
+  wait(): void;
+  waitAsync(): Promise<void>;
+  /** Steps known to be done, of the newest of which `report` now tells. */
+  finished(): number;
+  /** Of the first step that ended in an error since this was last asked; false: of none. */
+  takeFailure(report: Float64Array, rowSums: Float64Array): boolean;
+  /** Changes with what launches hold. */
+  readonly version: number;
+  /** Where the device keeps the loss scale, in float32. */
+  readonly lossScale: bigint;
   /** A pass over the memory of a step that changes nothing, as fast as the memory allows; false: the device has none. */
   streamPass(): boolean;
+  /** The array of this parameter is not brought up to date any more, until another is bound. */
+  forget(index: number): void;
   /** Other memory of the same length; undefined leaves what is bound. */
   bind(index: number, value: NativeMemory | undefined, gradient: NativeMemory | null | undefined): void;
   /** All settings, one after the other, and which of them each parameter has. */
@@ -96,12 +150,23 @@ interface Native {
   setErrorClass(errorClass: typeof AdamWError): void;
   devices(): DeviceInfo[];
   readonly tables: NativeTables;
-  /** Zeroed memory, or that at an address, which is not freed. */
-  readonly Buffer: new (
+  /** Raw steps that a step issued ahead may turn out to be, at most. */
+  readonly foreseen: number;
+  /** The device's default stream, a new one (true), or one that another library made. */
+  readonly Stream: new (
     device: string,
+    which?: true | bigint,
+  ) => NativeStream;
+  readonly Event: new (stream: NativeStream) => NativeEvent;
+  readonly Graph: new (stream: NativeStream) => NativeGraph;
+  /** Zeroed memory, such that can be shared (true), that at an address, or that which another process shares. */
+  readonly Buffer: new (
+    stream: NativeStream,
     bytes: number,
-    pointer?: bigint,
+    which?: true | bigint | Uint8Array,
   ) => NativeBuffer;
+  /** An array that the device copies from and to without staging. */
+  allocateHost(device: string, length: number): Float32Array;
   readonly Optimizer: new (spec: NativeSpec) => NativeOptimizer;
 }
 

@@ -31,7 +31,7 @@ export function deserialize(
   json: unknown,
   options: DeserializeOptions = {},
 ): AdamW | LossScaleOptimizer | LearningRateSchedule {
-  parseRecord(options, "the options of deserialize", ["customObjects", "device", "threads"]);
+  parseRecord(options, "the options of deserialize", ["customObjects", "device", "threads", "stream"]);
   const { customObjects = {} } = options;
   const found = find(json, "the serialized object", classes, customObjects, options);
   if ("object" in found) return found.object as LearningRateSchedule;

@@ -42,17 +42,20 @@ const at = indices(
   "consecutiveSkips",
 );
 
-/** Reads the block that the addon wrote. */
-export function readReport(block: Float64Array, micro: boolean, parameterNorms: Float64Array | undefined): StepReport {
+/** The block that the addon wrote, and whether the step only accumulated. */
+export function readReport(block: Float64Array, accumulation: number): { fields: StepReport; isMicroStep: boolean } {
   const number = (index: number) => block[index] as number;
   const known = (index: number) => {
     const value = number(index);
     return Number.isNaN(value) ? null : value;
   };
+  const skipped = number(at.skipped) === 1;
+  const rawStep = number(at.microStep) - (skipped ? 0 : 1);
+  const isMicroStep = (rawStep + 1) % accumulation !== 0;
   const finite = known(at.finite);
   // NaN is a known norm when a gradient is not finite.
-  const norm = finite === 0 && !micro ? number(at.globalNorm) : known(at.globalNorm);
-  const report = {
+  const norm = finite === 0 && !isMicroStep ? number(at.globalNorm) : known(at.globalNorm);
+  const fields = {
     iteration: number(at.iteration),
     microStep: number(at.microStep),
     learningRate: known(at.learningRate),
@@ -60,9 +63,9 @@ export function readReport(block: Float64Array, micro: boolean, parameterNorms: 
     globalNorm: norm,
     clipScale: known(at.clipScale),
     finite: finite === null ? null : finite === 1,
-    skipped: number(at.skipped) === 1,
+    skipped,
     skippedSteps: number(at.skippedSteps),
     consecutiveSkips: number(at.consecutiveSkips),
   };
-  return parameterNorms ? { ...report, parameterNorms } : report;
+  return { fields, isMicroStep };
 }

@@ -4,13 +4,13 @@
       "target_name": "binding",
       "type": "none",
       "direct_dependent_settings": {
-        "sources": ["binding/addon.cpp", "binding/buffer.cpp", "binding/optimizer.cpp"]
+        "sources": ["binding/addon.cpp", "binding/buffer.cpp", "binding/optimizer.cpp", "binding/stream.cpp"]
       }
     },
     {
       "target_name": "engine",
       "type": "static_library",
-      "sources": ["engine/buffer.cpp", "engine/mirror.cpp", "engine/optimizer.cpp", "engine/pipeline.cpp", "engine/plan.cpp"]
+      "sources": ["engine/buffer.cpp", "engine/mirror.cpp", "engine/optimizer.cpp", "engine/pipeline.cpp", "engine/plan.cpp", "engine/stream.cpp"]
     },
     {
       "target_name": "kernels",

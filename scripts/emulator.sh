@@ -45,8 +45,8 @@ run() {
   passed=$((passed + p)) failed=$((failed + f))
 }
 
-mocha=(npx mocha --no-config --import=tsx --expose-gc --timeout 60000 --reporter scripts/reporter.mjs --spec test/conformance.test.ts --spec test/cuda.test.ts --spec test/device.test.ts \
-  --spec test/device-buffer.test.ts)
+mocha=(npx mocha --reporter scripts/reporter.mjs)
+for name in conformance cuda device device-buffer stream ahead-steps; do mocha+=(--spec "test/$name.test.ts"); done
 run "kernels, forward" "$build/test/native/conformance_test" 1 cuda
 run "tests, forward, work as late as possible" "${mocha[@]}" --grep "cuda|GPU"
 CUEMU_ORDER=reverse CUEMU_PAGEABLE=staged run "tests, reverse" "${mocha[@]}" --grep "cuda|GPU"

@@ -148,8 +148,8 @@ describe("AdamW", () => {
     });
     kernelGradient[0] = Number.NaN;
     const report = optimizer.step();
-    expect(report.globalNorm).to.equal(Math.SQRT1_2);
-    expect([...(report.parameterNorms ?? [])]).to.deep.equal([Number.NaN, Math.SQRT1_2]);
+    expect(report!.globalNorm).to.equal(Math.SQRT1_2);
+    expect([...(report!.parameterNorms ?? [])]).to.deep.equal([Number.NaN, Math.SQRT1_2]);
     optimizer.finalizeVariableValues();
     expect([...kernel]).to.deep.equal([1, -2, 3, -4]);
     expect(kernelGradient[0]).to.be.NaN;

@@ -57,7 +57,7 @@ describe("asynchronous steps", () => {
     await rejectsLater("BUSY", optimizer.applyAsync([null]));
     expect(optimizer, "finished steps only").to.include({ iterations: 0, report: null, lossScale: 1 });
     expect(await done).to.include({ iteration: 1 });
-    expect(optimizer.step().iteration).to.equal(2);
+    expect(optimizer.step()!.iteration).to.equal(2);
     optimizer.dispose();
   });
 

@@ -35,7 +35,7 @@ describe("averages", () => {
     }
     optimizer.restoreEma();
     rejects(() => optimizer.restoreEma(), "undoes one swapEma()");
-    expect(optimizer.step().iteration).to.equal(2);
+    expect(optimizer.step()!.iteration).to.equal(2);
   });
 
   it("are none before the first step: swapping is an error, finalizing leaves the parameters", () => {
@@ -56,7 +56,7 @@ describe("averages", () => {
       if (swapped) optimizer.swapEma();
       optimizer.finalizeVariableValues();
       expect([...kernel]).to.deep.equal([...average]);
-      expect(optimizer.step().iteration).to.equal(3);
+      expect(optimizer.step()!.iteration).to.equal(3);
     }
   });
 

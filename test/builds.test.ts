@@ -35,13 +35,14 @@ function compute(addon: Addon, device: string): Buffer {
   const controls = addon.tables.controls.map((name) => ({ learningRate: 0.1, weightDecay: 0.01 })[name] ?? 1);
   const report = new Float64Array(addon.tables.report.length);
   const optimizer = new addon.Optimizer({
-    device,
+    stream: new addon.Stream(device),
     threads: 2,
     policy: packPolicy(options, { scale: 1 }),
     lossScale: 1,
     parameters,
     controls: Float64Array.from(controls),
     report,
+    rates: new Float64Array(3 * addon.foreseen),
   });
   const { settings, assignment } = packSettings(options, null, parameters);
   optimizer.assign(settings, assignment);

@@ -137,7 +137,7 @@ function run(subject: Subject, threads: number, options: AdamWOptions, mixed: re
         (i + step) % 4,
       );
     });
-    outcome.reports.push(optimizer.apply(gradients) as StepReport);
+    outcome.reports.push(optimizer.apply(gradients) ?? newestReport(optimizer));
     for (const [i, gradient] of gradients.entries()) {
       if (gradient) outcome.arrays.push({ path: `gradient ${i} of step ${step}`, value: subject.read(gradient) });
     }
@@ -146,6 +146,12 @@ function run(subject: Subject, threads: number, options: AdamWOptions, mixed: re
   for (const { path, value } of optimizer.variables) outcome.arrays.push({ path, value });
   optimizer.dispose();
   return outcome;
+}
+
+/** Of a device that steps by itself, once it is done. */
+function newestReport(optimizer: AdamW): StepReport {
+  optimizer.synchronize();
+  return optimizer.report as StepReport;
 }
 
 const expectations = new Map<string, Outcome>();

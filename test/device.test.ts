@@ -30,7 +30,8 @@ describe("devices", () => {
       if (!available) return rejectsWith("NO_DEVICE", () => build({ device: name }), name, reason);
       const optimizer = build({ device: name });
       expect(optimizer.device).to.equal(name);
-      expect(optimizer.step().iteration).to.equal(1);
+      optimizer.step();
+      expect(optimizer.iterations).to.equal(1);
     });
   }
 
@@ -59,7 +60,7 @@ describe("threads", () => {
 
   it("come from the environment unless the option names them", () => {
     process.env.FUSED_ADAMW_THREADS = "3";
-    expect(parseRuntime({})).to.deep.equal({ device: "auto", threads: 3 });
+    expect(parseRuntime({})).to.include({ device: "auto", threads: 3 });
     expect(parseRuntime({ threads: 2 }).threads).to.equal(2);
     process.env.FUSED_ADAMW_THREADS = "";
     expect(parseRuntime({}).threads).to.equal(availableParallelism());

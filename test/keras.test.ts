@@ -36,7 +36,7 @@ function scalars(optimizer: AdamW | LossScaleOptimizer, iteration: number): Reco
     "adamw/learning_rate": optimizer.learningRate,
     "loss_scale_optimizer/iteration": 0,
     "loss_scale_optimizer/learning_rate": 0,
-    "loss_scale_optimizer/dynamic_scale": optimizer.lossScale,
+    "loss_scale_optimizer/dynamic_scale": optimizer.scaleLoss(1),
   };
 }
 

@@ -42,7 +42,7 @@ describe("LossScaleOptimizer", () => {
     const scales = [1, 1, Number.NaN, Infinity, 1, 1].map((gradient) => {
       kernelGradient[0] = gradient;
       const before = [...kernel];
-      const { skipped, finite } = optimizer.step();
+      const { skipped, finite } = optimizer.step()!;
       expect(skipped).to.equal(!finite);
       expect([...kernel].join() === before.join()).to.equal(skipped);
       return optimizer.lossScale;

@@ -140,7 +140,7 @@ describe("memory that is gone", () => {
           { name: "dense/kernel", value: new Float32Array(4) },
           { name: "dense/kernel", gradient: new Float32Array(4) },
         ]);
-        expect(optimizer.step().iteration).to.equal(2);
+        expect(optimizer.step()!.iteration).to.equal(2);
       }
     });
   }
@@ -174,7 +174,7 @@ describe("memory that is gone", () => {
     optimizer.rebind([{ name: "a", gradient: grown.gradient }]);
     rejectsWith("DETACHED", () => optimizer.step(), "the value of a");
     optimizer.rebind([{ name: "a", value: grown.value }]);
-    expect(optimizer.step().iteration).to.equal(2);
+    expect(optimizer.step()!.iteration).to.equal(2);
     expect(grown.value[0]).to.be.below(before[0] as number);
   });
 
@@ -188,7 +188,7 @@ describe("memory that is gone", () => {
     const gradients = new AdamW().build([{ name: "a", value: new Float32Array(16) }]);
     rejectsWith("LENGTH_MISMATCH", () => gradients.apply([tracking]), "Expected 16", "received 12");
     buffer.resize(64);
-    expect(optimizer.step().iteration).to.equal(1);
-    expect(gradients.apply([tracking]).iteration).to.equal(1);
+    expect(optimizer.step()!.iteration).to.equal(1);
+    expect(gradients.apply([tracking])!.iteration).to.equal(1);
   });
 });

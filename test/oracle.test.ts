@@ -48,7 +48,7 @@ function play(run: RandomRun, runtime: { device: string; threads: number }): Out
   const trajectory = run.steps.map(({ gradientScale }, step) => {
     const given = gradients[step]!;
     const before = given.map((gradient) => gradient?.slice());
-    reports.push(optimizer.apply(given, { gradientScale }));
+    reports.push(optimizer.apply(given, { gradientScale })!);
     for (const [i, gradient] of given.entries()) {
       const zeroed = run.options.zeroGradients && !named[i]!.group.frozen;
       if (gradient) expect(gradient, `gradient ${i}`).to.deep.equal(zeroed ? gradient.map(() => 0) : before[i]);

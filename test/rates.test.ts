@@ -13,12 +13,12 @@ describe("rates", () => {
       optimizer.learningRate = -1;
     }, "learningRate");
     optimizer.learningRate = new CosineDecay({ initialLearningRate: 0.5, decaySteps: 10 });
-    expect(optimizer.step().learningRate).to.equal(0.5);
+    expect(optimizer.step()!.learningRate).to.equal(0.5);
     rejects(() => {
       optimizer.learningRate = 0.1;
     }, "it is a schedule now");
     optimizer.learningRate = () => 0.25;
-    expect(optimizer.step().learningRate).to.equal(0.25);
+    expect(optimizer.step()!.learningRate).to.equal(0.25);
     rejects(() => {
       optimizer.learningRate = 0.1;
     }, "it is a function now");
@@ -31,7 +31,7 @@ describe("rates", () => {
       return 0.01;
     };
     const { optimizer, gradients } = pair({ learningRate, gradientAccumulationSteps: 3 });
-    const rates = Array.from({ length: 7 }, () => optimizer.step().learningRate);
+    const rates = Array.from({ length: 7 }, () => optimizer.step()!.learningRate);
     expect(rates).to.deep.equal([null, null, 0.01, null, null, 0.01, null]);
     expect(calls).to.equal(2);
     optimizer.step();

@@ -22,10 +22,10 @@ describe("a step's report", () => {
 
   it("holds the norm before clipping, and the factor of clipping", () => {
     const clipped = pair({ globalClipnorm: 0.25 }).optimizer.step();
-    expect(clipped.globalNorm).to.be.closeTo(norm, 1e-15);
-    expect(clipped.clipScale).to.be.closeTo(0.25 / norm, 1e-15);
-    expect(clipped.finite).to.equal(true);
-    expect(pair({ globalClipnorm: 1 }).optimizer.step().clipScale).to.equal(1);
+    expect(clipped!.globalNorm).to.be.closeTo(norm, 1e-15);
+    expect(clipped!.clipScale).to.be.closeTo(0.25 / norm, 1e-15);
+    expect(clipped!.finite).to.equal(true);
+    expect(pair({ globalClipnorm: 1 }).optimizer.step()!.clipScale).to.equal(1);
   });
 
   it("holds the norms of unscaled, averaged gradients on request, of each parameter too", () => {
@@ -33,7 +33,7 @@ describe("a step's report", () => {
     const micro = optimizer.step();
     expect(micro).to.include({ iteration: 0, microStep: 1, globalNorm: null, clipScale: null, finite: true });
     expect(micro).not.to.have.property("parameterNorms");
-    const { globalNorm, lossScale, parameterNorms } = optimizer.apply([gradients[0], null]);
+    const { globalNorm, lossScale, parameterNorms } = optimizer.apply([gradients[0], null])!;
     expect(lossScale).to.equal(4);
     const kernelNorm = Math.hypot(...gradients[0]) / 4;
     expect(globalNorm).to.be.closeTo(kernelNorm, 1e-7);
@@ -43,7 +43,7 @@ describe("a step's report", () => {
 
   it("counts raw steps and updates", () => {
     const { optimizer } = pair({ gradientAccumulationSteps: 2 });
-    const counts = Array.from({ length: 5 }, () => optimizer.step()).map(({ iteration, microStep }) => [
+    const counts = Array.from({ length: 5 }, () => optimizer.step()!).map(({ iteration, microStep }) => [
       iteration,
       microStep,
     ]);
@@ -84,7 +84,7 @@ describe("a gradient that is not finite", () => {
     built.biasGradient[1] = Infinity;
     const first = built.optimizer.step();
     expect(first).to.include({ iteration: 1, microStep: 1, finite: false, skipped: true, skippedSteps: 1 });
-    expect(first.globalNorm).to.equal(Infinity);
+    expect(first!.globalNorm).to.equal(Infinity);
     expect(built.optimizer.step()).to.include({ skippedSteps: 2, consecutiveSkips: 2 });
     expect(snapshot(built)).to.deep.include(before);
     built.biasGradient[1] = 1;
@@ -130,7 +130,7 @@ describe("zeroGradients", () => {
     expect([...gradients[0]]).to.deep.equal([0, 0, 0, 0]);
     expect(gradients[1][0]).to.equal(0.5);
     gradients[0][1] = Number.NaN;
-    expect(optimizer.step().skipped).to.equal(true);
+    expect(optimizer.step()!.skipped).to.equal(true);
     expect([...gradients[0], ...gradients[1]]).to.deep.equal([0, 0, 0, 0, 0, 0]);
   });
 

@@ -1,17 +1,20 @@
 // Everything the .node file exports, on one screen. lib/native.ts is the typed contract of the same.
 #include <napi.h>
 
+#include <memory>
+
 #include "buffer.h"
 #include "convert.h"
 #include "kernels/devices.h"
 #include "optimizer.h"
 #include "rule/hyper.h"
 #include "rule/layout.h"
+#include "stream.h"
 
 namespace adamw::binding {
 namespace {
 
-/// [{ name, kind, available, reason }], best first.
+/// [{ name, kind, model, available, reason }], best first.
 Napi::Value list_devices(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   auto list = Napi::Array::New(env);
@@ -20,11 +23,26 @@ Napi::Value list_devices(const Napi::CallbackInfo& info) {
     auto entry = Napi::Object::New(env);
     entry["name"] = Napi::String::New(env, device->name());
     entry["kind"] = Napi::String::New(env, device->kind());
+    entry["model"] = Napi::String::New(env, reason.empty() ? device->model() : "");
     entry["available"] = Napi::Boolean::New(env, reason.empty());
     entry["reason"] = Napi::String::New(env, reason);
     list[list.Length()] = entry;
   }
   return list;
+}
+
+/// (device, elements): an array that the device copies from and to without staging; freed when nobody sees it any more.
+Napi::Value allocate_host(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    const auto length = static_cast<size_t>(info[1].As<Napi::Number>().Int64Value());
+    auto memory = std::make_unique<Memory>(host_memory(info[0].As<Napi::String>().Utf8Value(), length * sizeof(float)));
+    void* const data = memory->as<void>();
+    auto buffer = Napi::ArrayBuffer::New(
+        info.Env(), data, length * sizeof(float), [](Napi::BasicEnv, void*, Memory* owner) { delete owner; },
+        memory.get());
+    static_cast<void>(memory.release());
+    return Napi::Float32Array::New(info.Env(), length, buffer, 0);
+  });
 }
 
 template <class Block>
@@ -60,7 +78,12 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["setErrorClass"] = Napi::Function::New<set_error_class>(env, "setErrorClass");
   exports["devices"] = Napi::Function::New<list_devices>(env, "devices");
   exports["tables"] = tables(env);
+  exports["foreseen"] = Napi::Number::New(env, static_cast<double>(Pipeline::kForeseen));
+  exports["Stream"] = StreamWrap::define(env);
+  exports["Event"] = EventWrap::define(env);
+  exports["Graph"] = GraphWrap::define(env);
   exports["Buffer"] = BufferWrap::define(env);
+  exports["allocateHost"] = Napi::Function::New<allocate_host>(env, "allocateHost");
   exports["Optimizer"] = OptimizerWrap::define(env);
   return exports;
 }

@@ -53,4 +53,9 @@ class Task final : public Napi::AsyncWorker {
   const char* code_ = "NATIVE";
 };
 
+template <class Work, class Finish>
+Napi::Promise run_async(Napi::Object self, Work work, Finish finish) {
+  return Task<Work, Finish>::run(self, std::move(work), std::move(finish));
+}
+
 }  // namespace adamw::binding

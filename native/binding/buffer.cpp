@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "async.h"
 #include "convert.h"
 
 namespace adamw::binding {
@@ -9,20 +10,30 @@ namespace adamw::binding {
 Napi::Function BufferWrap::define(Napi::Env env) {
   return DefineClass(env, "Buffer",
                      {
-                         InstanceAccessor<&BufferWrap::device>("device"),
                          InstanceAccessor<&BufferWrap::pointer>("pointer"),
                          InstanceMethod<&BufferWrap::read>("read"),
                          InstanceMethod<&BufferWrap::write>("write"),
+                         InstanceMethod<&BufferWrap::read_async>("readAsync"),
+                         InstanceMethod<&BufferWrap::write_async>("writeAsync"),
+                         InstanceMethod<&BufferWrap::fill>("fill"),
+                         InstanceMethod<&BufferWrap::copy_from>("copyFrom"),
+                         InstanceMethod<&BufferWrap::share>("share"),
                          InstanceMethod<&BufferWrap::dispose>("dispose"),
                      });
 }
 
 BufferWrap::BufferWrap(Info info) : Napi::ObjectWrap<BufferWrap>(info) {
   guard(info.Env(), [&] {
-    const std::string device = info[0].As<Napi::String>().Utf8Value();
+    const StreamPointer& stream = StreamWrap::of(info[0]);
     const auto bytes = static_cast<size_t>(info[1].As<Napi::Number>().Int64Value());
-    buffer_ = info[2].IsUndefined() ? std::make_unique<Buffer>(device, bytes)
-                                    : std::make_unique<Buffer>(device, bytes, address(info[2]));
+    if (info[2].IsBigInt()) {
+      buffer_ = std::make_unique<Buffer>(stream, bytes, address(info[2]));
+    } else if (info[2].IsTypedArray()) {
+      const auto name = view<uint8_t>(info[2]);
+      buffer_ = std::make_unique<Buffer>(stream, bytes, std::string(name.data, name.data + name.length));
+    } else {
+      buffer_ = std::make_unique<Buffer>(stream, bytes, !info[2].IsUndefined());
+    }
   });
   external_bytes_ = static_cast<int64_t>(buffer_->owned_bytes());
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), external_bytes_);
@@ -37,30 +48,79 @@ Buffer& BufferWrap::buffer() const {
   return *buffer_;
 }
 
-Napi::Value BufferWrap::device(Info info) {
-  return guard(info.Env(), [&] { return Napi::String::New(info.Env(), buffer().device().name()); });
+Napi::Value BufferWrap::pointer(Info info) {
+  return guard(info.Env(), [&] { return to_bigint(info.Env(), buffer().data()); });
 }
 
-Napi::Value BufferWrap::pointer(Info info) {
-  return guard(info.Env(), [&] {
-    return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(reinterpret_cast<uintptr_t>(buffer().data())));
-  });
+/// (array, offset): the elements from `offset` on that the array covers.
+BufferWrap::Part BufferWrap::part(Info info) const {
+  const auto array = view<float>(info[0]);
+  return {array.data, byte_offset(info[1], array.length, buffer().bytes()), array.length * sizeof(float)};
 }
 
 Napi::Value BufferWrap::read(Info info) {
   guard(info.Env(), [&] {
-    const auto array = view<float>(info[0]);
-    buffer().read(array.data, byte_offset(info[1], array.length, buffer().bytes()), array.length * sizeof(float));
+    const Part part = this->part(info);
+    buffer().read(part.host, part.offset, part.bytes);
   });
   return info[0];
 }
 
 Napi::Value BufferWrap::write(Info info) {
   guard(info.Env(), [&] {
-    const auto array = view<float>(info[0]);
-    buffer().write(array.data, byte_offset(info[1], array.length, buffer().bytes()), array.length * sizeof(float));
+    const Part part = this->part(info);
+    buffer().write(part.host, part.offset, part.bytes);
   });
   return info.Env().Undefined();
+}
+
+Napi::Value BufferWrap::read_async(Info info) {
+  return guard(info.Env(), [&] {
+    const Part part = this->part(info);
+    return finish_later(info, buffer().start_read(part.host, part.offset, part.bytes));
+  });
+}
+
+Napi::Value BufferWrap::write_async(Info info) {
+  return guard(info.Env(), [&] {
+    const Part part = this->part(info);
+    return finish_later(info, buffer().start_write(part.host, part.offset, part.bytes));
+  });
+}
+
+Napi::Value BufferWrap::finish_later(Info info, std::unique_ptr<Transfer> transfer) {
+  const std::shared_ptr<Transfer> shared(std::move(transfer));
+  const auto array = std::make_shared<Napi::ObjectReference>(Napi::Persistent(info[0].As<Napi::Object>()));
+  return run_async(
+      Value(), [shared] { shared->finish(); }, [array] {});
+}
+
+/// (value, offset, count)
+Napi::Value BufferWrap::fill(Info info) {
+  guard(info.Env(), [&] {
+    const int64_t count = info[2].As<Napi::Number>().Int64Value();
+    const size_t offset = byte_offset(info[1], static_cast<size_t>(count), buffer().bytes());
+    buffer().fill(info[0].As<Napi::Number>().FloatValue(), offset, count);
+  });
+  return info.Env().Undefined();
+}
+
+/// (other, its offset, offset, count)
+Napi::Value BufferWrap::copy_from(Info info) {
+  guard(info.Env(), [&] {
+    const Buffer& other = Unwrap(info[0].As<Napi::Object>())->buffer();
+    const auto count = static_cast<size_t>(info[3].As<Napi::Number>().Int64Value());
+    buffer().copy_from(other, byte_offset(info[1], count, other.bytes()), byte_offset(info[2], count, buffer().bytes()),
+                       count * sizeof(float));
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value BufferWrap::share(Info info) {
+  return guard(info.Env(), [&] {
+    const std::string name = buffer().share();
+    return Napi::Buffer<char>::Copy(info.Env(), name.data(), name.size());
+  });
 }
 
 Napi::Value BufferWrap::dispose(Info info) {

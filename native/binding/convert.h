@@ -6,6 +6,7 @@
 #include <new>
 #include <string>
 
+#include "engine/plan.h"
 #include "kernels/device.h"
 #include "kernels/error.h"
 
@@ -35,7 +36,31 @@ auto guard(Napi::Env env, Body&& body) -> decltype(body()) {
   }
 }
 
-/// A view of a Float32Array's or Float64Array's memory. It stays valid while the array lives and is not detached.
+/// The kind of typed array that holds such elements, and what to call it.
+template <class T>
+struct ArrayOf;
+template <>
+struct ArrayOf<float> {
+  static constexpr napi_typedarray_type kType = napi_float32_array;
+  static constexpr const char* kName = "Float32Array";
+};
+template <>
+struct ArrayOf<double> {
+  static constexpr napi_typedarray_type kType = napi_float64_array;
+  static constexpr const char* kName = "Float64Array";
+};
+template <>
+struct ArrayOf<uint8_t> {
+  static constexpr napi_typedarray_type kType = napi_uint8_array;
+  static constexpr const char* kName = "Uint8Array";
+};
+template <>
+struct ArrayOf<uint64_t> {
+  static constexpr napi_typedarray_type kType = napi_biguint64_array;
+  static constexpr const char* kName = "BigUint64Array";
+};
+
+/// A view of a typed array's memory. It stays valid while the array lives and is not detached.
 template <class T>
 struct View {
   T* data;
@@ -45,20 +70,19 @@ struct View {
 /// Whether `value` is such an array, and then its view.
 template <class T>
 bool try_view(const Napi::Value& value, View<T>& found) {
-  constexpr napi_typedarray_type kWanted = sizeof(T) == 4 ? napi_float32_array : napi_float64_array;
   napi_typedarray_type type = napi_int8_array;
   void* data = nullptr;
   const napi_status status =
       napi_get_typedarray_info(value.Env(), value, &type, &found.length, &data, nullptr, nullptr);
   found.data = static_cast<T*>(data);
-  return status == napi_ok && type == kWanted;
+  return status == napi_ok && type == ArrayOf<T>::kType;
 }
 
 template <class T>
 View<T> view(const Napi::Value& value) {
   View<T> found{};
   if (try_view(value, found)) return found;
-  throw Error("INVALID_ARGUMENT", sizeof(T) == 4 ? "Expected a Float32Array" : "Expected a Float64Array");
+  throw Error("INVALID_ARGUMENT", std::string("Expected a ") + ArrayOf<T>::kName);
 }
 
 /// The memory of a view that must have `count` elements.
@@ -83,6 +107,10 @@ inline void* address(const Napi::Value& value) {
   return reinterpret_cast<void*>(static_cast<uintptr_t>(value.As<Napi::BigInt>().Uint64Value(&whole)));
 }
 
+inline Napi::BigInt to_bigint(Napi::Env env, const void* pointer) {
+  return Napi::BigInt::New(env, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(pointer)));
+}
+
 /// Where `length` floats from element `value` on begin, in bytes, within `bytes`.
 inline size_t byte_offset(const Napi::Value& value, size_t length, size_t bytes) {
   const int64_t offset = value.As<Napi::Number>().Int64Value();
@@ -93,21 +121,18 @@ inline size_t byte_offset(const Napi::Value& value, size_t length, size_t bytes)
   return static_cast<size_t>(offset) * sizeof(float);
 }
 
-/// Memory that a step works on.
-struct Located {
-  float* data;
-  Place place;
-};
-
-/// An array's memory, or that of an object with a `pointer` (lib/device-buffer.ts checks its length); null for null
-/// and undefined. Asks for an array first: of a step's gradients most are there.
+/// An array's memory, or that of an object with an `address`: pointer and stream (lib/device-buffer.ts checks its
+/// length); null for null and undefined. Asks for an array first: of a step's gradients most are there.
 inline Located optional_elements(const Napi::Value& value, int64_t count) {
   View<float> found{};
-  if (try_view(value, found)) return {elements(found, count), Place::kHost};
-  if (value.IsNull() || value.IsUndefined()) return {nullptr, Place::kHost};
-  const Napi::Value pointer = value.IsObject() ? value.As<Napi::Object>().Get("pointer") : value;
-  if (!pointer.IsBigInt()) throw Error("INVALID_ARGUMENT", "Expected a Float32Array or a DeviceBuffer");
-  return {static_cast<float*>(address(pointer)), Place::kDevice};
+  if (try_view(value, found)) return {elements(found, count), Place::kHost, nullptr};
+  if (value.IsNull() || value.IsUndefined()) return {};
+  View<uint64_t> words{};
+  if (!value.IsObject() || !try_view(value.As<Napi::Object>().Get("address"), words) || words.length != 2) {
+    throw Error("INVALID_ARGUMENT", "Expected a Float32Array or a DeviceBuffer");
+  }
+  const auto pointer = [&](int i) { return reinterpret_cast<void*>(static_cast<uintptr_t>(words.data[i])); };
+  return {pointer(0), Place::kDevice, pointer(1)};
 }
 
 /// A struct of doubles as the Float64Array it crosses in.

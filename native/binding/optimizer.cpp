@@ -11,7 +11,7 @@ namespace {
 
 OptimizerSpec spec_from(const Napi::Object& object) {
   OptimizerSpec spec;
-  spec.device = object.Get("device").As<Napi::String>().Utf8Value();
+  spec.stream = StreamWrap::of(object.Get("stream"));
   spec.threads = object.Get("threads").As<Napi::Number>().Int32Value();
   spec.policy = *block<Policy>(object.Get("policy"));
   spec.loss_scale = object.Get("lossScale").As<Napi::Number>().DoubleValue();
@@ -24,9 +24,8 @@ OptimizerSpec spec_from(const Napi::Object& object) {
     const bool is_array = try_view(parameter.Get("value"), array);
     const int64_t count =
         is_array ? static_cast<int64_t>(array.length) : parameter.Get("length").As<Napi::Number>().Int64Value();
-    const Located value = optional_elements(parameter.Get("value"), count);
-    const Located gradient = optional_elements(parameter.Get("gradient"), count);
-    spec.parameters.push_back({value.data, gradient.data, count, value.place, gradient.place});
+    spec.parameters.push_back(
+        {optional_elements(parameter.Get("value"), count), optional_elements(parameter.Get("gradient"), count), count});
   }
   return spec;
 }
@@ -39,7 +38,20 @@ Napi::Function OptimizerWrap::define(Napi::Env env) {
                          InstanceAccessor<&OptimizerWrap::device>("device"),
                          InstanceMethod<&OptimizerWrap::step>("step"),
                          InstanceMethod<&OptimizerWrap::step_async>("stepAsync"),
+                         InstanceAccessor<&OptimizerWrap::is_asynchronous>("isAsynchronous"),
+                         InstanceMethod<&OptimizerWrap::foresee>("foresee"),
+                         InstanceMethod<&OptimizerWrap::issue>("issue"),
+                         InstanceMethod<&OptimizerWrap::prepare>("prepare"),
+                         InstanceMethod<&OptimizerWrap::launch>("launch"),
+                         InstanceMethod<&OptimizerWrap::depart>("depart"),
+                         InstanceMethod<&OptimizerWrap::wait>("wait"),
+                         InstanceMethod<&OptimizerWrap::wait_async>("waitAsync"),
+                         InstanceMethod<&OptimizerWrap::finished>("finished"),
+                         InstanceMethod<&OptimizerWrap::take_failure>("takeFailure"),
+                         InstanceAccessor<&OptimizerWrap::version>("version"),
+                         InstanceAccessor<&OptimizerWrap::loss_scale>("lossScale"),
                          InstanceMethod<&OptimizerWrap::stream_pass>("streamPass"),
+                         InstanceMethod<&OptimizerWrap::forget>("forget"),
                          InstanceMethod<&OptimizerWrap::bind>("bind"),
                          InstanceMethod<&OptimizerWrap::assign>("assign"),
                          InstanceMethod<&OptimizerWrap::set_policy>("setPolicy"),
@@ -63,6 +75,8 @@ OptimizerWrap::OptimizerWrap(Info info) : Napi::ObjectWrap<OptimizerWrap>(info) 
     report_reference_ = Napi::Persistent(object.Get("report").As<Napi::Object>());
     controls_ = block<Controls>(object.Get("controls"));
     report_ = block<Report>(object.Get("report"));
+    rates_reference_ = Napi::Persistent(object.Get("rates").As<Napi::Object>());
+    rates_ = view<double>(object.Get("rates"));
     optimizer_ = std::make_unique<Optimizer>(spec_from(object));
   });
   external_bytes_ = static_cast<int64_t>(optimizer_->state_bytes());
@@ -76,6 +90,13 @@ void OptimizerWrap::Finalize(Napi::BasicEnv env) {
 Optimizer& OptimizerWrap::optimizer() const {
   if (optimizer_ == nullptr) throw Error("DISPOSED", "The optimizer was disposed");
   return *optimizer_;
+}
+
+/// The block of rates, one for each raw step that a step may turn out to be.
+Rates* OptimizerWrap::rates() const {
+  constexpr size_t kNumbers = Pipeline::kForeseen * sizeof(Rates) / sizeof(double);
+  if (rates_.length != kNumbers) throw Error("LENGTH_MISMATCH", "The block of rates has another length");
+  return reinterpret_cast<Rates*>(rates_.data);
 }
 
 size_t OptimizerWrap::row(const Napi::Value& value) const {
@@ -118,8 +139,7 @@ void OptimizerWrap::bind_gradients(Info info) {
   }
   for (uint32_t i = 0; i < length; ++i) {
     const Napi::Value value = is_list ? info[0].As<Napi::Array>().Get(i) : info[i];
-    const Located gradient = optional_elements(value, optimizer().count(i));
-    optimizer().bind_gradient(i, gradient.data, gradient.place);
+    optimizer().bind_gradient(i, optional_elements(value, optimizer().count(i)));
   }
 }
 
@@ -140,13 +160,103 @@ Napi::Value OptimizerWrap::step_async(Info info) {
     bind_gradients(info);
     Optimizer* const target = &optimizer();
     const Controls controls = *controls_;
-    return Task<std::function<void()>, std::function<void()>>::run(
+    return run_async(
         Value(), [target, controls] { target->step(controls); }, [this, target] { *report_ = target->report(); });
   });
 }
 
+Napi::Value OptimizerWrap::is_asynchronous(Info info) {
+  return guard(info.Env(), [&] { return Napi::Boolean::New(info.Env(), optimizer().is_asynchronous()); });
+}
+
+/// Writes the raw steps that the next one may be to the block of rates; their count.
+Napi::Value OptimizerWrap::foresee(Info info) {
+  return guard(info.Env(), [&] {
+    const Optimizer::Span span = optimizer().foresee();
+    for (int64_t i = 0; i < span.count; ++i) rates()[i].step = static_cast<double>(span.first + i);
+    foreseen_ = span.count;
+    return Napi::Number::New(info.Env(), static_cast<double>(span.count));
+  });
+}
+
+Napi::Value OptimizerWrap::issue(Info info) {
+  guard(info.Env(), [&] {
+    bind_gradients(info);
+    optimizer().issue(controls_->gradient_scale, rates(), foreseen_);
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::prepare(Info info) {
+  guard(info.Env(), [&] {
+    bind_gradients(info);
+    optimizer().prepare(controls_->gradient_scale, rates(), foreseen_);
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::launch(Info info) {
+  guard(info.Env(), [&] { optimizer().launch(); });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::depart(Info info) {
+  guard(info.Env(), [&] { optimizer().depart(); });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::wait(Info info) {
+  guard(info.Env(), [&] {
+    optimizer().wait();
+    *report_ = optimizer().report();
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::wait_async(Info info) {
+  return guard(info.Env(), [&] {
+    Optimizer* const target = &optimizer();
+    return run_async(
+        Value(), [target] { target->wait(); }, [this, target] { *report_ = target->report(); });
+  });
+}
+
+/// Steps known to be done; the report is of the newest.
+Napi::Value OptimizerWrap::finished(Info info) {
+  return guard(info.Env(), [&] {
+    const int64_t finished = optimizer().finished();
+    *report_ = optimizer().report();
+    return Napi::Number::New(info.Env(), static_cast<double>(finished));
+  });
+}
+
+/// (report, row sums): what the first step that ended in an error left; false: none did.
+Napi::Value OptimizerWrap::take_failure(Info info) {
+  return guard(info.Env(), [&] {
+    const auto failure = optimizer().take_failure();
+    if (failure != nullptr) {
+      *block<Report>(info[0]) = failure->report;
+      std::copy(failure->row_sums.begin(), failure->row_sums.end(), elements<double>(info[1], optimizer().size()));
+    }
+    return Napi::Boolean::New(info.Env(), failure != nullptr);
+  });
+}
+
+Napi::Value OptimizerWrap::version(Info info) {
+  return guard(info.Env(), [&] { return Napi::Number::New(info.Env(), static_cast<double>(optimizer().version())); });
+}
+
+Napi::Value OptimizerWrap::loss_scale(Info info) {
+  return guard(info.Env(), [&] { return to_bigint(info.Env(), optimizer().loss_scale()); });
+}
+
 Napi::Value OptimizerWrap::stream_pass(Info info) {
   return guard(info.Env(), [&] { return Napi::Boolean::New(info.Env(), optimizer().stream_pass()); });
+}
+
+Napi::Value OptimizerWrap::forget(Info info) {
+  guard(info.Env(), [&] { optimizer().forget(row(info[0])); });
+  return info.Env().Undefined();
 }
 
 Napi::Value OptimizerWrap::bind(Info info) {
@@ -154,12 +264,10 @@ Napi::Value OptimizerWrap::bind(Info info) {
     const size_t index = row(info[0]);
     const int64_t count = optimizer().count(index);
     if (!info[1].IsUndefined()) {
-      const Located value = optional_elements(info[1], count);
-      optimizer().bind_param(index, value.data, value.place);
+      optimizer().bind_param(index, optional_elements(info[1], count));
     }
     if (!info[2].IsUndefined()) {
-      const Located gradient = optional_elements(info[2], count);
-      optimizer().bind_gradient(index, gradient.data, gradient.place);
+      optimizer().bind_gradient(index, optional_elements(info[2], count));
     }
   });
   return info.Env().Undefined();

@@ -5,7 +5,9 @@
 
 #include <memory>
 
+#include "convert.h"
 #include "engine/optimizer.h"
+#include "stream.h"
 
 namespace adamw::binding {
 
@@ -13,16 +15,27 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  explicit OptimizerWrap(const Napi::CallbackInfo& info);
+  explicit OptimizerWrap(Info info);
   void Finalize(Napi::BasicEnv env) override;
 
  private:
-  using Info = const Napi::CallbackInfo&;
-
   Napi::Value device(Info info);
+  Napi::Value is_asynchronous(Info info);
   Napi::Value step(Info info);
   Napi::Value step_async(Info info);
+  Napi::Value foresee(Info info);
+  Napi::Value issue(Info info);
+  Napi::Value prepare(Info info);
+  Napi::Value launch(Info info);
+  Napi::Value depart(Info info);
+  Napi::Value wait(Info info);
+  Napi::Value wait_async(Info info);
+  Napi::Value finished(Info info);
+  Napi::Value take_failure(Info info);
+  Napi::Value version(Info info);
+  Napi::Value loss_scale(Info info);
   Napi::Value stream_pass(Info info);
+  Napi::Value forget(Info info);
   Napi::Value bind(Info info);
   Napi::Value assign(Info info);
   Napi::Value set_policy(Info info);
@@ -38,6 +51,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Napi::Value dispose(Info info);
 
   Optimizer& optimizer() const;
+  Rates* rates() const;
   size_t row(const Napi::Value& value) const;
   SlotIndex slot(size_t row, const Napi::Value& value) const;
   /// Elements of a slot, and the array they come from or go to.
@@ -55,7 +69,10 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   // Blocks that JavaScript writes before a step and reads after it; the references keep their memory.
   Napi::ObjectReference controls_reference_;
   Napi::ObjectReference report_reference_;
+  Napi::ObjectReference rates_reference_;
   Controls* controls_ = nullptr;
+  View<double> rates_{};
+  int64_t foreseen_ = 0;  ///< rates that the newest foresee() asked for
   Report* report_ = nullptr;
   int64_t external_bytes_ = 0;
 };

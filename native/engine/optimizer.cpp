@@ -12,21 +12,25 @@
 namespace adamw {
 
 Optimizer::Optimizer(const OptimizerSpec& spec)
-    : device_(&find_device(spec.device)),
-      own_stream_(spec.stream == nullptr ? std::make_unique<StreamHandle>(*device_) : nullptr),
-      launch_{spec.threads, own_stream_ ? own_stream_->get() : spec.stream},
+    : stream_(spec.stream),
+      device_(&stream_->device()),
+      launch_{spec.threads, stream_->handle()},
       memory_(*device_, spec.policy, spec.parameters) {
   Board& board = *memory_.board.host();
-  board.counters.loss_scale = spec.loss_scale;
+  Counters counters{};
+  counters.loss_scale = spec.loss_scale;
+  board.set_counters(counters);
   board.controls.gradient_scale = 1.0;
   if (!device_->is_asynchronous()) return;
-  ahead_ = std::make_unique<Ahead>(
-      Ahead{Pipeline(*device_, size()), Mirror(*device_, launch_, memory_.rows.host(), size())});
+  ahead_ =
+      std::make_unique<Ahead>(Ahead{Pipeline(*device_, size()), Mirror(*device_, launch_, memory_.rows.host(), size()),
+                                    Neighbours(*device_, launch_.stream, 2 * static_cast<size_t>(size()))});
   ahead_->pipeline.reset(board);
+  ahead_->pipeline.set_policy(spec.policy);
   for (size_t i = 0; i < spec.parameters.size(); ++i) {
     const ParameterSpec& parameter = spec.parameters[i];
-    memory_.rows.host()[i].param = reachable_param(i, parameter.param, parameter.param_place);
-    memory_.gradients.host()[i] = reachable_gradient(i, parameter.gradient, parameter.gradient_place);
+    memory_.rows.host()[i].param = reachable_param(i, parameter.param);
+    memory_.gradients.host()[i] = reachable_gradient(i, parameter.gradient);
   }
   memory_.push(launch_);
   device_->wait(launch_.stream);
@@ -44,18 +48,21 @@ Optimizer::~Optimizer() {
 const Report& Optimizer::step(const Controls& controls) {
   if (ahead_) {
     wait();
-    const double steps = ahead_->pipeline.outcome().counters.steps;
-    const Rates rates{steps, controls.learning_rate, controls.weight_decay};
+    const Rates rates{static_cast<double>(foresee().first), controls.learning_rate, controls.weight_decay};
     issue(controls.gradient_scale, &rates, 1);
     wait();
     return report();
   }
+  memory_.board.host()->controls = controls;
+  launch();
+  return memory_.board.host()->report;
+}
+
+void Optimizer::launch() {
   const Plan& plan = memory_.plan();
-  plan.board->controls = controls;
   device_->norms(plan, launch_);
   device_->prologue(plan, launch_);
   device_->update(plan, launch_);
-  return plan.board->report;
 }
 
 bool Optimizer::stream_pass() {
@@ -65,29 +72,53 @@ bool Optimizer::stream_pass() {
 }
 
 Optimizer::Span Optimizer::foresee() {
-  ahead_->pipeline.poll();
-  const auto first = static_cast<int64_t>(ahead_->pipeline.outcome().counters.steps);
-  return {first, ahead_->pipeline.under_way() + 1};
+  if (ahead_->failed) {
+    throw Error("CUDA", "An earlier step could not be issued as a whole, so the state is unknown: load a checkpoint");
+  }
+  Pipeline& pipeline = ahead_->pipeline;
+  if (pipeline.under_way() == Pipeline::kDepth) pipeline.next();  // waits for the first
+  pipeline.poll();
+  const auto known = static_cast<int64_t>(pipeline.newest().counters.steps);
+  if (!may_skip(memory_.board.host()->policy)) return {known + pipeline.under_way(), 1};
+  return {known, pipeline.under_way() + 1};
 }
 
 void Optimizer::issue(double gradient_scale, const Rates* rates, int64_t count) {
+  prepare(gradient_scale, rates, count);
+  ahead_->failed = true;
+  launch();
+  depart();
+  ahead_->failed = false;
+}
+
+void Optimizer::prepare(double gradient_scale, const Rates* rates, int64_t count) {
   const Plan& plan = memory_.plan();
   const Pipeline::Flight& flight = ahead_->pipeline.next();
+  ahead_->neighbours.arrive();
   send_gradients(flight);
   send_rates(flight, rates, count);
   if (gradient_scale != ahead_->gradient_scale) {
     *flight.gradient_scale = ahead_->gradient_scale = gradient_scale;
     device_->copy(&plan.board->controls.gradient_scale, flight.gradient_scale, sizeof(double), launch_);
   }
-  device_->norms(plan, launch_);
-  device_->prologue(plan, launch_);
-  device_->update(plan, launch_);
+}
+
+void Optimizer::depart() {
+  const Plan& plan = memory_.plan();
+  const Policy& policy = memory_.board.host()->policy;
+  const Pipeline::Flight& flight = ahead_->pipeline.next();
   device_->copy(flight.outcome, static_cast<const Outcome*>(plan.board), sizeof(Outcome), launch_);
-  if (plan.may_sum) {
+  if (policy.report_norms != 0 || policy.throw_non_finite != 0) {
     device_->copy(flight.row_sums, plan.row_sums, static_cast<size_t>(size()) * sizeof(double), launch_);
   }
   ahead_->pipeline.depart(launch_.stream);
+  ahead_->neighbours.depart();
   ahead_->mirror.touch();
+}
+
+int64_t Optimizer::finished() {
+  ahead_->pipeline.poll();
+  return ahead_->pipeline.finished();
 }
 
 /// Host gradients are zeroed once their values are taken. Where a skipped step must leave them (nonFinite "throw"),
@@ -95,8 +126,8 @@ void Optimizer::issue(double gradient_scale, const Rates* rates, int64_t count) 
 void Optimizer::send_gradients(const Pipeline::Flight& flight) {
   ahead_->mirror.take_gradients();
   const Policy& policy = memory_.board.host()->policy;
-  if (policy.zero_gradients != 0 && policy.spare_non_finite == 0) ahead_->mirror.zero_gradients();
-  ahead_->may_zero = policy.spare_non_finite != 0;
+  if (policy.zero_gradients != 0 && policy.throw_non_finite == 0) ahead_->mirror.zero_gradients();
+  ahead_->may_zero = policy.throw_non_finite != 0;
   if (!ahead_->rebound) return;
   const size_t bytes = static_cast<size_t>(size()) * sizeof(void*);
   std::memcpy(flight.gradients, memory_.gradients.host(), bytes);
@@ -123,93 +154,102 @@ void Optimizer::send_rates(const Pipeline::Flight& flight, const Rates* rates, i
 void Optimizer::wait() {
   if (!ahead_) return;
   ahead_->pipeline.drain();
-  device_->wait(launch_.stream);
   if (std::exchange(ahead_->may_zero, false) && zeroes_gradients(memory_.board.host()->policy, report())) {
     ahead_->mirror.zero_gradients();
   }
   ahead_->mirror.write_back();
 }
 
-const Report& Optimizer::report() {
-  if (!ahead_) return memory_.board.host()->report;
-  ahead_->pipeline.poll();
-  return ahead_->pipeline.outcome().report;
+void Optimizer::settle() {
+  wait();
+  device_->wait(launch_.stream);
 }
 
-const double* Optimizer::row_sums() {
-  const double* const newest = ahead_ ? ahead_->pipeline.row_sums() : nullptr;
-  return newest != nullptr ? newest : memory_.row_sums.host();
+const Report& Optimizer::report() const {
+  return ahead_ ? ahead_->pipeline.newest().report : memory_.board.host()->report;
+}
+
+const double* Optimizer::row_sums() const {
+  return ahead_ ? ahead_->pipeline.newest().row_sums.data() : memory_.row_sums.host();
 }
 
 void Optimizer::assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment) {
-  wait();
+  settle();
+  ++version_;
   memory_.assign(settings, assignment);
   memory_.settings.push(launch_);
   memory_.rows.push(launch_);
-  wait();
+  settle();
 }
 
 void Optimizer::set_policy(const Policy& policy) {
   if (streams_of(policy) != memory_.plan().streams) {
     throw Error("ALREADY_BUILT", "What the optimizer keeps per parameter cannot change after build");
   }
-  wait();
+  settle();
   memory_.board.pull(launch_);
-  wait();
+  settle();
+  ++version_;
   memory_.set_policy(policy);
   memory_.board.push(launch_);
-  wait();
+  settle();
+  if (ahead_) ahead_->pipeline.set_policy(policy);
 }
 
-void* Optimizer::reachable_param(size_t index, void* param, Place place) {
-  if (!ahead_) return param;
+void* Optimizer::reachable_param(size_t index, const Located& param) {
+  if (!ahead_) return param.data;
   const auto row = static_cast<int64_t>(index);
-  if (place == Place::kHost) return ahead_->mirror.param(row, param);
+  const bool is_host = param.place == Place::kHost;
+  ahead_->neighbours.set(index, is_host ? launch_.stream : param.stream);
+  if (is_host) return ahead_->mirror.param(row, param.data);
   ahead_->mirror.forget(row);
-  return param;
+  return param.data;
 }
 
-void Optimizer::bind_param(size_t index, void* param, Place place) {
-  wait();
-  memory_.rows.host()[index].param = reachable_param(index, param, place);
+void Optimizer::bind_param(size_t index, const Located& param) {
+  settle();
+  memory_.rows.host()[index].param = reachable_param(index, param);
   memory_.rows.push(launch_);
-  wait();
+  settle();
 }
 
-void* Optimizer::reachable_gradient(size_t index, void* gradient, Place place) {
-  if (!ahead_) return gradient;
+void* Optimizer::reachable_gradient(size_t index, const Located& gradient) {
+  if (!ahead_) return gradient.data;
   const auto row = static_cast<int64_t>(index);
-  if (place == Place::kHost) return ahead_->mirror.gradient(row, gradient);
+  const bool is_host = gradient.place == Place::kHost;
+  ahead_->neighbours.set(static_cast<size_t>(size()) + index, is_host ? launch_.stream : gradient.stream);
+  if (is_host) return ahead_->mirror.gradient(row, gradient.data);
   ahead_->mirror.forget_gradient(row);
-  return gradient;
+  return gradient.data;
 }
 
 const Counters& Optimizer::counters() {
-  wait();
-  return ahead_ ? ahead_->pipeline.outcome().counters : memory_.board.host()->counters;
+  settle();
+  return ahead_ ? ahead_->pipeline.newest().counters : memory_.board.host()->counters;
 }
 
 void Optimizer::set_counters(const Counters& counters) {
-  wait();
+  settle();
   memory_.board.pull(launch_);
-  wait();
-  memory_.board.host()->counters = counters;
+  settle();
+  memory_.board.host()->set_counters(counters);
   memory_.board.push(launch_);
-  wait();
+  settle();
+  if (ahead_) ahead_->failed = false;
   if (ahead_) ahead_->pipeline.reset(*memory_.board.host());
 }
 
 const double* Optimizer::updates() {
   memory_.updates.pull(launch_);
-  wait();
+  settle();
   return memory_.updates.host();
 }
 
 void Optimizer::set_updates(const double* updates) {
-  wait();
+  settle();
   std::copy_n(updates, size(), memory_.updates.host());
   memory_.updates.push(launch_);
-  wait();
+  settle();
 }
 
 float* Optimizer::slot(size_t index, SlotIndex slot) const {
@@ -224,29 +264,31 @@ void* Optimizer::slot_at(size_t index, SlotIndex which, int64_t offset) const {
 
 void Optimizer::read_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, float* to) {
   device_->copy(to, slot_at(index, which, offset), static_cast<size_t>(count) * state_element_bytes(), launch_);
-  wait();
+  settle();
 }
 
 void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, const float* from) {
   device_->copy(slot_at(index, which, offset), from, static_cast<size_t>(count) * state_element_bytes(), launch_);
-  wait();
+  settle();
 }
 
 void Optimizer::exchange_ema() {
+  if (ahead_) ahead_->neighbours.arrive();
   for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
     device_->exchange(static_cast<float*>(memory_.rows.host()[i].param), slot(i, kEmaSlot), count(i), launch_);
   }
   if (ahead_) ahead_->mirror.touch();
-  wait();
+  settle();
 }
 
 void Optimizer::apply_ema() {
+  if (ahead_) ahead_->neighbours.arrive();
   for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
     const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();
     device_->copy(memory_.rows.host()[i].param, slot(i, kEmaSlot), bytes, launch_);
   }
   if (ahead_) ahead_->mirror.touch();
-  wait();
+  settle();
 }
 
 }  // namespace adamw

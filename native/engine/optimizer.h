@@ -6,23 +6,24 @@
 #include <vector>
 
 #include "mirror.h"
+#include "neighbours.h"
 #include "pipeline.h"
 #include "plan.h"
+#include "stream.h"
 
 namespace adamw {
 
 struct OptimizerSpec {
-  std::string device;  ///< as find_device() takes it
-  int threads = 0;     ///< 0: the process' default
+  StreamPointer stream;  ///< of the device that computes; its work is put there
+  int threads = 0;       ///< 0: the process' default
   Policy policy{};
   double loss_scale = 1.0;
   std::vector<ParameterSpec> parameters;
-  void* stream = nullptr;  ///< that work is put on; null: a stream of its own
 };
 
 class Optimizer {
  public:
-  /// Throws NO_DEVICE, OUT_OF_MEMORY.
+  /// Throws OUT_OF_MEMORY, CUDA.
   explicit Optimizer(const OptimizerSpec& spec);
   ~Optimizer();
 
@@ -32,6 +33,7 @@ class Optimizer {
 
   // On an asynchronous device steps may also be issued ahead, without waiting. The device counts them itself, so the
   // host gives the rates of every raw step that the next one may turn out to be.
+  bool is_asynchronous() const { return ahead_ != nullptr; }
   /// The first of those, and how many.
   struct Span {
     int64_t first;
@@ -40,13 +42,25 @@ class Optimizer {
   Span foresee();
   /// Puts a step on the stream; `rates` as foresee() asked for.
   void issue(double gradient_scale, const Rates* rates, int64_t count);
+  // The three parts of that. A graph is made of the launches alone; the rest stands around each of its launches.
+  /// What the step needs goes to the device.
+  void prepare(double gradient_scale, const Rates* rates, int64_t count);
+  void launch();
+  /// What it did comes back.
+  void depart();
   /// Waits for the steps issued, and brings host arrays up to date. Throws what went wrong.
   void wait();
+  /// Steps known to be done; asks the device.
+  int64_t finished();
+  /// The first step that ended in an error since this was last asked; null: none.
+  std::unique_ptr<Pipeline::Result> take_failure() { return ahead_->pipeline.take_failure(); }
+  /// Changes with what launches hold: a graph captured before is another step's.
+  int64_t version() const { return version_; }
 
-  /// What the newest finished step did.
-  const Report& report();
-  /// Of that step, on an asynchronous device; else as they are.
-  const double* row_sums();
+  /// What the newest step that is known to be done did.
+  const Report& report() const;
+  /// Sums of squares of that step's unscaled gradients; on an asynchronous device where reports or errors need them.
+  const double* row_sums() const;
 
   /// A pass over the memory of a step that changes nothing, as fast as the memory allows: for benchmarks.
   /// False: the device has none.
@@ -57,17 +71,20 @@ class Optimizer {
   /// Replaces the policy; the optional streams must stay what they were at build.
   void set_policy(const Policy& policy);
 
+  /// The host array of parameter `index` is not brought up to date any more, until another is bound.
+  void forget(size_t index) {
+    if (ahead_) ahead_->mirror.forget(static_cast<int64_t>(index));
+  }
   /// Other memory for parameter `index`; a null gradient means none.
-  void bind_param(size_t index, void* param, Place place = Place::kHost);
-  void bind_gradient(size_t index, void* gradient, Place place = Place::kHost) {
+  void bind_param(size_t index, const Located& param);
+  void bind_gradient(size_t index, const Located& gradient) {
     void*& bound = memory_.gradients.host()[index];
-    void* const reachable = ahead_ ? reachable_gradient(index, gradient, place) : gradient;
+    void* const reachable = ahead_ ? reachable_gradient(index, gradient) : gradient.data;
     if (ahead_ && bound != reachable) ahead_->rebound = true;
     bound = reachable;
   }
 
   const Device& device() const { return *device_; }
-  void* stream() const { return launch_.stream; }
   const Plan& plan() const { return memory_.plan(); }
   int64_t size() const { return memory_.plan().row_count; }
   /// Elements of parameter `index`.
@@ -75,6 +92,8 @@ class Optimizer {
 
   // These wait for the steps issued.
   const Counters& counters();
+  /// Where the device keeps the loss scale of the coming step, in float32.
+  float* loss_scale() const { return &memory_.plan().board->loss_scale; }
   void set_counters(const Counters& counters);
   /// Real updates each parameter took part in.
   const double* updates();
@@ -97,23 +116,28 @@ class Optimizer {
   struct Ahead {
     Pipeline pipeline;
     Mirror mirror;
+    Neighbours neighbours;        ///< of parameters, then of gradients
     double gradient_scale = 1.0;  ///< as the device will have it once it has done what is issued
     bool rebound = false;         ///< the table of gradients changed since it was last sent
     bool may_zero = false;        ///< host gradients, as the steps under way turn out to be skipped or not
+    bool failed = false;          ///< between the parts of a step, after which the counts may be ahead of the state
   };
 
   size_t state_element_bytes() const;
   void* slot_at(size_t index, SlotIndex slot, int64_t offset) const;
-  void* reachable_param(size_t index, void* param, Place place);
-  void* reachable_gradient(size_t index, void* gradient, Place place);
+  void* reachable_param(size_t index, const Located& param);
+  void* reachable_gradient(size_t index, const Located& gradient);
+  /// As wait(), and for everything else on the stream.
+  void settle();
   void send_gradients(const Pipeline::Flight& flight);
   void send_rates(const Pipeline::Flight& flight, const Rates* rates, int64_t count);
 
+  StreamPointer stream_;
   const Device* device_;
-  std::unique_ptr<StreamHandle> own_stream_;
   Launch launch_;
   PlanMemory memory_;
   std::unique_ptr<Ahead> ahead_;  ///< null on other devices
+  int64_t version_ = 0;
 };
 
 }  // namespace adamw

@@ -1,5 +1,9 @@
 #include "pipeline.h"
 
+#include <algorithm>
+
+#include "rule/control.h"
+
 namespace adamw {
 namespace {
 
@@ -21,6 +25,7 @@ size_t flight_bytes(int64_t rows) {
 
 Pipeline::Pipeline(const Device& device, int64_t rows)
     : device_(&device), memory_(device, kDepth * flight_bytes(rows), Place::kHost) {
+  newest_.row_sums.resize(static_cast<size_t>(rows));
   char* free = memory_.as<char>();
   for (int i = 0; i < kDepth; ++i) {
     Flight flight;
@@ -50,9 +55,12 @@ void Pipeline::depart(void* stream) {
 
 void Pipeline::take_in() {
   const Flight& flight = flights_[finished_ % kDepth];
-  outcome_ = *flight.outcome;
-  newest_sums_ = flight.row_sums;
+  reset(*flight.outcome);
+  std::copy_n(flight.row_sums, newest_.row_sums.size(), newest_.row_sums.begin());
   ++finished_;
+  const Report& report = newest_.report;
+  const bool failed = report.outside_window != 0.0 || ends_in_error(policy_, report);
+  if (failed && failure_ == nullptr) failure_ = std::make_unique<Result>(newest_);
 }
 
 void Pipeline::poll() {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "kernels/memory.h"
@@ -36,11 +38,21 @@ class Pipeline {
   /// Waits for all.
   void drain();
   int64_t under_way() const { return issued_ - finished_; }
+  /// Steps known to be done, ever.
+  int64_t finished() const { return finished_; }
 
+  /// What one step did.
+  struct Result : Outcome {
+    std::vector<double> row_sums;
+  };
   /// Of the newest step known to be done; before the first, or after a reset, what was set.
-  const Outcome& outcome() const { return outcome_; }
-  const double* row_sums() const { return newest_sums_; }
-  void reset(const Outcome& outcome) { outcome_ = outcome; }
+  const Result& newest() const { return newest_; }
+  void reset(const Outcome& outcome) { static_cast<Outcome&>(newest_) = outcome; }
+
+  /// Steps whose gradients are not finite are errors.
+  void set_policy(const Policy& policy) { policy_ = policy; }
+  /// The first step that ended in an error since this was last asked; later ones are the consequence.
+  std::unique_ptr<Result> take_failure() { return std::move(failure_); }
 
  private:
   void take_in();
@@ -51,8 +63,9 @@ class Pipeline {
   std::vector<EventHandle> events_;
   int64_t issued_ = 0;
   int64_t finished_ = 0;
-  Outcome outcome_{};
-  const double* newest_sums_ = nullptr;
+  Policy policy_{};
+  Result newest_{};
+  std::unique_ptr<Result> failure_;
 };
 
 }  // namespace adamw

@@ -32,7 +32,7 @@ size_t reserved_bytes(int64_t count, const LayoutInfo& layout) {
 /// The first place from `free` on for this slot of a parameter; fewer than kPageBytes further.
 char* place(char* free, const ParameterSpec& parameter, int slot) {
   if (parameter.count < kStaggeredElements) return free;
-  const size_t line = reinterpret_cast<uintptr_t>(parameter.param) / kLineBytes * kLineBytes;
+  const size_t line = reinterpret_cast<uintptr_t>(parameter.param.data) / kLineBytes * kLineBytes;
   const size_t wanted = line + kApartBytes * static_cast<size_t>(slot + 1);
   return free + (wanted - reinterpret_cast<uintptr_t>(free)) % kPageBytes;
 }
@@ -101,9 +101,9 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
   int64_t next_chunk = 0;
   for (size_t i = 0; i < parameters.size(); ++i) {
     const ParameterSpec& parameter = parameters[i];
-    gradients.host()[i] = parameter.gradient;
+    gradients.host()[i] = parameter.gradient.data;
     Row& row = rows.host()[i];
-    row.param = parameter.param;
+    row.param = parameter.param.data;
     row.count = parameter.count;
     row.first_chunk = next_chunk;
     for (int64_t begin = 0; begin < parameter.count; begin += kChunkLength) {

@@ -10,13 +10,18 @@
 
 namespace adamw {
 
+/// Memory that a step works on, and the stream on which others work on it.
+struct Located {
+  void* data = nullptr;
+  Place place = Place::kHost;
+  void* stream = nullptr;
+};
+
 /// One parameter as the caller describes it.
 struct ParameterSpec {
-  void* param;
-  void* gradient;  ///< bound gradient, null for none
-  int64_t count;   ///< elements
-  Place param_place = Place::kHost;
-  Place gradient_place = Place::kHost;
+  Located param;
+  Located gradient;  ///< bound gradient, null for none
+  int64_t count;     ///< elements
 };
 
 /// How much a plan has of everything.

@@ -17,10 +17,14 @@ class MissingDevice final : public Device {
   const char* kind() const override { return kind_; }
   std::string unavailable() const override { return reason_; }
 
-  void* allocate(size_t, Place) const override { refuse(); }
-  void release(void*, size_t, Place) const override {}
+  void* allocate(size_t, Place, void*) const override { refuse(); }
+  void release(void*, size_t, Place, void*) const override {}
   void copy(void*, const void*, size_t, const Launch&) const override { refuse(); }
   void exchange(float*, float*, int64_t, const Launch&) const override { refuse(); }
+  void fill(float*, float, int64_t, const Launch&) const override { refuse(); }
+  void* create_timer() const override { refuse(); }
+  void record(void*, void*) const override { refuse(); }
+  float elapsed(void*, void*) const override { refuse(); }
   void norms(const Plan&, const Launch&) const override { refuse(); }
   void prologue(const Plan&, const Launch&) const override { refuse(); }
   void update(const Plan&, const Launch&) const override { refuse(); }

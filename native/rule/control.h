@@ -36,11 +36,16 @@ ADAMW_HD static inline bool needs_norms(const Policy& policy, const Counters& co
   return is_finite(policy.clip_norm) || is_finite(policy.global_clip_norm) || is_finite(policy.skip_above_norm);
 }
 
-/// Whether some step may need that pass: for a host that does not know the device's counts.
+// What a host that does not know the device's counts must be prepared for.
+/// Whether some step may need that pass.
 static inline bool may_need_norms(const Policy& policy) {
   Counters before_update{};
   before_update.steps = policy.accumulation_steps - 1;
   return needs_norms(policy, before_update);
+}
+/// Whether some step may be skipped.
+static inline bool may_skip(const Policy& policy) {
+  return policy.skip_non_finite != 0 || policy.dynamic_loss_scale != 0 || is_finite(policy.skip_above_norm);
 }
 
 /// Where the rates come in a window: those of the coming raw step become the controls'. False: it holds none for it.
@@ -112,14 +117,21 @@ ADAMW_HD static inline void decide(Board& board, double sum, bool summed) {
   report.outside_window = 0.0;
 }
 
+/// Whether the step that is reported is to end in an error and to change nothing at all.
+ADAMW_HD static inline bool ends_in_error(const Policy& policy, const Report& report) {
+  return report.skipped != 0.0 && report.finite == 0.0 && policy.throw_non_finite != 0;
+}
+
 /// Advances the counts as the decision says and completes the report. Dynamic loss scaling is Keras' LossScaleOptimizer
 /// (halve on a non-finite gradient, double after growth_steps finite steps), kept within its limits.
 ADAMW_HD static inline void advance(Board& board) {
   const Policy& policy = board.policy;
-  Counters& counters = board.counters;
+  Counters counters = board.counters;
   Report& report = board.report;
   const bool skipped = board.decision.phase == Phase::kSkip;
-  if (skipped) {
+  if (ends_in_error(policy, report)) {
+    // It does not count.
+  } else if (skipped) {
     counters.skipped_steps += 1.0;
     counters.consecutive_skips += 1.0;
   } else {
@@ -138,6 +150,7 @@ ADAMW_HD static inline void advance(Board& board) {
       counters.growth_counter = 0.0;
     }
   }
+  board.set_counters(counters);
   report.micro_step = counters.steps;
   report.iteration =
       static_cast<double>(static_cast<int64_t>(counters.steps) / static_cast<int64_t>(policy.accumulation_steps));
@@ -176,8 +189,7 @@ ADAMW_HD static inline Coefficients<float> coefficients(const Board& board, cons
 
 /// Whether the step that is reported zeroes the gradients it has read.
 ADAMW_HD static inline bool zeroes_gradients(const Policy& policy, const Report& report) {
-  const bool spared = report.skipped != 0.0 && report.finite == 0.0 && policy.spare_non_finite != 0;
-  return policy.zero_gradients != 0 && !spared;
+  return policy.zero_gradients != 0 && !ends_in_error(policy, report);
 }
 
 /// Writes one parameter's work. `coefficients_at(setting, update)` gives its coefficients: computed, or remembered by

@@ -26,7 +26,7 @@ struct Policy {
   double skip_above_norm;          ///< a step with a larger global norm is skipped
   double skip_non_finite;          ///< 1: a step with a NaN or infinite gradient is skipped
   double zero_gradients;           ///< 1: gradients are zeroed by the pass that reads them
-  double spare_non_finite;         ///< 1: but not those of a step skipped because one of them is not finite
+  double throw_non_finite;         ///< 1: such a step is an error: it is not counted, its gradients are not zeroed
   double report_norms;             ///< 1: norms are computed though nothing needs them
   double use_ema;                  ///< 1: keep the moving average
   double ema_momentum;             ///< μ
@@ -104,7 +104,7 @@ struct Fields<Policy> {
       {"skipAboveNorm", &Policy::skip_above_norm},
       {"skipNonFinite", &Policy::skip_non_finite},
       {"zeroGradients", &Policy::zero_gradients},
-      {"spareNonFinite", &Policy::spare_non_finite},
+      {"throwNonFinite", &Policy::throw_non_finite},
       {"reportNorms", &Policy::report_norms},
       {"useEma", &Policy::use_ema},
       {"emaMomentum", &Policy::ema_momentum},

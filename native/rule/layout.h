@@ -62,7 +62,7 @@ constexpr LayoutTable describe_all(TypeList<Items...>) {
 constexpr LayoutTable kLayoutTable = describe_all(Layouts{});
 
 /// Optional streams. A set of them is a template argument of the kernels, so an absent stream costs nothing.
-enum Stream : unsigned { kMaxMoment2 = 1, kEma = 2, kAccumulator = 4 };
+enum OptionalStream : unsigned { kMaxMoment2 = 1, kEma = 2, kAccumulator = 4 };
 constexpr unsigned kStreamSets = 8;
 
 /// What the optimizer keeps per parameter, in the order of Row::slots; a slot with stream 0 is always there.

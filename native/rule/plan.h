@@ -72,6 +72,12 @@ struct Board : Outcome {
   Policy policy;
   Controls controls;
   Decision decision;
+  float loss_scale;  ///< counters.loss_scale for those who multiply losses where the board is
+
+  ADAMW_HD void set_counters(const Counters& given) {
+    counters = given;
+    loss_scale = static_cast<float>(given.loss_scale);
+  }
 };
 
 /// The rates of one raw step, as a host that runs ahead of the device foresees them.

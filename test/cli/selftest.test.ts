@@ -46,9 +46,9 @@ describe("selftest", () => {
   });
 
   const list = [
-    { name: "cuda:0", kind: "cuda", available: false, reason: "no driver" },
-    { name: "cpu:avx2", kind: "cpu", available: true, reason: "" },
-    { name: "cpu:scalar", kind: "cpu", available: true, reason: "" },
+    { name: "cuda:0", kind: "cuda", model: "", available: false, reason: "no driver" },
+    { name: "cpu:avx2", kind: "cpu", model: "", available: true, reason: "" },
+    { name: "cpu:scalar", kind: "cpu", model: "", available: true, reason: "" },
   ];
   it("devices are chosen by name, by kind (the best of it), auto, or all, each once", () => {
     const chosen = (text: string) => parseDevices(text, "--device", list);

@@ -52,7 +52,7 @@ Policy random_policy(Random& random, unsigned streams) {
   policy.skip_above_norm = random.of({kNone, kNone, 1e4});
   policy.skip_non_finite = random.below(4) == 0;
   policy.zero_gradients = random.coin();
-  policy.spare_non_finite = random.coin();
+  policy.throw_non_finite = random.coin();
   policy.report_norms = random.coin();
   policy.ema_momentum = random.of({0.9, 0.9999, 0.0});
   policy.ema_overwrite_frequency = random.below(3);

@@ -40,19 +40,26 @@ class EmulatedCuda final : public Device {
   const char* kind() const override { return "cuda"; }
   std::string unavailable() const override { return ""; }
 
-  void* allocate(size_t bytes, Place) const override {
+  void* allocate(size_t bytes, Place, void*) const override {
     void* memory = nullptr;
     if (posix_memalign(&memory, 64, std::max<size_t>(bytes, 1)) != 0) throw std::bad_alloc();
     std::memset(memory, 0, bytes);
     return memory;
   }
-  void release(void* memory, size_t, Place) const override { std::free(memory); }
+  void release(void* memory, size_t, Place, void*) const override { std::free(memory); }
   void copy(void* to, const void* from, size_t bytes, const Launch&) const override {
     if (bytes > 0) std::memmove(to, from, bytes);
   }
   void exchange(float* a, float* b, int64_t count, const Launch& launch) const override {
     emulation::launch(shape(launch, 3, cuda::kThreads), cuda::exchange, a, b, count);
   }
+
+  void fill(float* to, float value, int64_t count, const Launch& launch) const override {
+    emulation::launch(shape(launch, 3, cuda::kThreads), cuda::fill, to, value, count);
+  }
+  void* create_timer() const override { return nullptr; }
+  void record(void*, void*) const override {}
+  float elapsed(void*, void*) const override { return 0.0f; }
 
   void norms(const Plan& plan, const Launch& launch) const override {
     emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), kernels_.norms[plan.layout][plan.streams], plan);

@@ -55,7 +55,7 @@ class Model {
   size_t size() const { return params.size(); }
   /// Takes the gradient away or gives it back.
   void present(size_t index, bool is_present) {
-    optimizer.bind_gradient(index, is_present ? gradients[index].data() : nullptr);
+    optimizer.bind_gradient(index, {is_present ? gradients[index].data() : nullptr});
   }
 
   /// visit(name, parameter index, data, count) for every array that a step may touch.
@@ -64,7 +64,7 @@ class Model {
   void each_array(Visit&& visit) {
     for (size_t i = 0; i < size(); ++i) {
       visit("param", i, params[i].data(), params[i].count());
-      optimizer.bind_param(i, params[i].data());
+      optimizer.bind_param(i, {params[i].data()});
       visit("gradient", i, gradients[i].data(), params[i].count());
       for (int index = 0; index < adamw::kSlots; ++index) {
         const auto slot = static_cast<adamw::SlotIndex>(index);
@@ -85,9 +85,10 @@ class Model {
     return arrays;
   }
   adamw::OptimizerSpec spec(const Recipe& recipe, const std::string& device, int threads) const {
-    adamw::OptimizerSpec spec{device, threads, recipe.policy, recipe.loss_scale, {}};
+    const auto stream = std::make_shared<adamw::Stream>(device, adamw::Stream::Kind::kDefault);
+    adamw::OptimizerSpec spec{stream, threads, recipe.policy, recipe.loss_scale, {}};
     for (size_t i = 0; i < size(); ++i) {
-      spec.parameters.push_back({params[i].data(), gradients[i].data(), params[i].count()});
+      spec.parameters.push_back({{params[i].data()}, {gradients[i].data()}, params[i].count()});
     }
     return spec;
   }

@@ -1,5 +1,6 @@
 // The CUDA device: launches of kernels.h, and the runtime's memory, streams and events as kernels/device.h has them.
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 
@@ -20,7 +21,7 @@ struct Kernels {
 };
 
 template <class Layout, unsigned... sets>
-void fill(Kernels& kernels, size_t layout, std::integer_sequence<unsigned, sets...>) {
+void add_layout(Kernels& kernels, size_t layout, std::integer_sequence<unsigned, sets...>) {
   ((kernels.norms[layout][sets] = norms<Layout, sets & kAccumulator>), ...);
   ((kernels.update[layout][sets] = update<Layout, sets>), ...);
 }
@@ -30,7 +31,7 @@ template <class... Items>
 Kernels make_kernels(TypeList<Items...>) {
   Kernels kernels{};
   size_t layout = 0;
-  (fill<Items>(kernels, layout++, std::make_integer_sequence<unsigned, kStreamSets>{}), ...);
+  (add_layout<Items>(kernels, layout++, std::make_integer_sequence<unsigned, kStreamSets>{}), ...);
   return kernels;
 }
 
@@ -46,6 +47,7 @@ class CudaDevice final : public Device {
  public:
   explicit CudaDevice(int index) : index_(index), name_("cuda:" + std::to_string(index)) {
     check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, index), "cudaDeviceGetAttribute");
+    check(cudaDeviceGetAttribute(&has_pool_, cudaDevAttrMemoryPoolsSupported, index), "cudaDeviceGetAttribute");
   }
 
   const char* name() const override { return name_.c_str(); }
@@ -53,7 +55,13 @@ class CudaDevice final : public Device {
   std::string unavailable() const override { return ""; }
   bool is_asynchronous() const override { return true; }
 
-  void* allocate(size_t bytes, Place place) const override {
+  std::string model() const override {
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, index_), "cudaGetDeviceProperties");
+    return properties.name;
+  }
+
+  void* allocate(size_t bytes, Place place, void* stream) const override {
     const Current current(index_);
     const size_t size = std::max<size_t>(bytes, 1);
     void* memory = nullptr;
@@ -62,22 +70,41 @@ class CudaDevice final : public Device {
       std::memset(memory, 0, size);
       return memory;
     }
-    check(cudaMalloc(&memory, size), "cudaMalloc");
-    // The zeros must be there before any other stream looks.
-    cudaError_t status = cudaMemsetAsync(memory, 0, size, nullptr);
-    if (status == cudaSuccess) status = cudaStreamSynchronize(nullptr);
-    if (status != cudaSuccess) cudaFree(memory);
+    if (is_pooled(place)) {
+      check(cudaMallocAsync(&memory, size, stream_of(stream)), "cudaMallocAsync");
+    } else {
+      check(cudaMalloc(&memory, size), "cudaMalloc");
+    }
+    // The memory and its zeros must be there before any other stream looks.
+    cudaError_t status = cudaMemsetAsync(memory, 0, size, stream_of(stream));
+    if (status == cudaSuccess) status = cudaStreamSynchronize(stream_of(stream));
+    if (status != cudaSuccess) release(memory, size, place, stream);
     check(status, "cudaMemsetAsync");
     return memory;
   }
 
-  /// Errors are not reported: an earlier call has reported what they would say.
-  void release(void* memory, size_t, Place place) const override {
+  /// Errors are not reported: an earlier call has reported what they would say. Memory of the pool waits for nobody;
+  /// where that fails, since its stream is gone, it is freed as other memory is.
+  void release(void* memory, size_t, Place place, void* stream) const override {
     try {
       const Current current(index_);
-      place == Place::kHost ? cudaFreeHost(memory) : cudaFree(memory);
+      if (place == Place::kHost) {
+        cudaFreeHost(memory);
+      } else if (place == Place::kOpened) {
+        cudaIpcCloseMemHandle(memory);
+      } else if (!is_pooled(place) || cudaFreeAsync(memory, stream_of(stream)) != cudaSuccess) {
+        cudaFree(memory);
+      } else {
+        frees_later_ = true;
+      }
+      cudaGetLastError();
     } catch (const Error&) {
     }
+  }
+
+  /// Before the process ends: memory that is freed in the order of a stream is then free.
+  void finish() const {
+    if (frees_later_ && cudaSetDevice(index_) == cudaSuccess) cudaDeviceSynchronize();
   }
 
   void copy(void* to, const void* from, size_t bytes, const Launch& launch) const override {
@@ -91,6 +118,36 @@ class CudaDevice final : public Device {
     const unsigned blocks = grid((count + kThreads - 1) / kThreads);
     if (blocks > 0) cuda::exchange<<<blocks, kThreads, 0, stream_of(launch.stream)>>>(a, b, count);
     check(cudaGetLastError(), "launch of exchange");
+  }
+
+  void fill(float* to, float value, int64_t count, const Launch& launch) const override {
+    const Current current(index_);
+    const unsigned blocks = grid((count + kThreads - 1) / kThreads);
+    if (blocks > 0) cuda::fill<<<blocks, kThreads, 0, stream_of(launch.stream)>>>(to, value, count);
+    check(cudaGetLastError(), "launch of fill");
+  }
+
+  bool is_direct(const void* memory) const override {
+    cudaPointerAttributes attributes;
+    const bool known = cudaPointerGetAttributes(&attributes, memory) == cudaSuccess;
+    if (!known) cudaGetLastError();
+    return known && attributes.type == cudaMemoryTypeHost;
+  }
+
+  std::string share(void* memory) const override {
+    const Current current(index_);
+    cudaIpcMemHandle_t handle;
+    check(cudaIpcGetMemHandle(&handle, memory), "cudaIpcGetMemHandle");
+    return {handle.reserved, sizeof(handle.reserved)};
+  }
+  void* open_shared(const std::string& name) const override {
+    const Current current(index_);
+    cudaIpcMemHandle_t handle;
+    if (name.size() != sizeof(handle.reserved)) throw Error("INVALID_ARGUMENT", "Expected a handle of 64 bytes");
+    std::memcpy(handle.reserved, name.data(), name.size());
+    void* memory = nullptr;
+    check(cudaIpcOpenMemHandle(&memory, handle, cudaIpcMemLazyEnablePeerAccess), "cudaIpcOpenMemHandle");
+    return memory;
   }
 
   void norms(const Plan& plan, const Launch& launch) const override {
@@ -126,13 +183,9 @@ class CudaDevice final : public Device {
     check(cudaStreamSynchronize(stream_of(stream)), "cudaStreamSynchronize");
   }
 
-  void* create_event() const override {
-    const Current current(index_);
-    cudaEvent_t event = nullptr;
-    // A waiting thread sleeps: it may be one of libuv's few.
-    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync), "cudaEventCreateWithFlags");
-    return event;
-  }
+  // A waiting thread sleeps: it may be one of libuv's few.
+  void* create_event() const override { return make_event(cudaEventDisableTiming | cudaEventBlockingSync); }
+  void* create_timer() const override { return make_event(cudaEventBlockingSync); }
   void destroy_event(void* event) const override { cudaEventDestroy(event_of(event)); }
   void record(void* event, void* stream) const override {
     const Current current(index_);
@@ -147,8 +200,48 @@ class CudaDevice final : public Device {
   void wait_for_event(void* event) const override {
     check(cudaEventSynchronize(event_of(event)), "cudaEventSynchronize");
   }
+  void follow(void* stream, void* event) const override {
+    const Current current(index_);
+    check(cudaStreamWaitEvent(stream_of(stream), event_of(event), 0), "cudaStreamWaitEvent");
+  }
+  float elapsed(void* begin, void* end) const override {
+    float milliseconds = 0.0f;
+    check(cudaEventElapsedTime(&milliseconds, event_of(begin), event_of(end)), "cudaEventElapsedTime");
+    return milliseconds;
+  }
+
+  // Relaxed: a collected buffer may be freed at any moment, and other threads go on with their own work.
+  void begin_capture(void* stream) const override {
+    const Current current(index_);
+    check(cudaStreamBeginCapture(stream_of(stream), cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+  }
+  void* end_capture(void* stream) const override {
+    const Current current(index_);
+    cudaGraph_t graph = nullptr;
+    check(cudaStreamEndCapture(stream_of(stream), &graph), "cudaStreamEndCapture");
+    cudaGraphExec_t executable = nullptr;
+    const cudaError_t status = cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphDestroy(graph);
+    check(status, "cudaGraphInstantiate");
+    return executable;
+  }
+  void launch_graph(void* graph, void* stream) const override {
+    const Current current(index_);
+    check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(graph), stream_of(stream)), "cudaGraphLaunch");
+  }
+  void destroy_graph(void* graph) const override { cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)); }
 
  private:
+  void* make_event(unsigned flags) const {
+    const Current current(index_);
+    cudaEvent_t event = nullptr;
+    check(cudaEventCreateWithFlags(&event, flags), "cudaEventCreateWithFlags");
+    return event;
+  }
+
+  /// Whether such memory comes from the device's pool, in the order of a stream.
+  bool is_pooled(Place place) const { return place == Place::kDevice && has_pool_ != 0; }
+
   /// Blocks for so many pieces of work.
   unsigned grid(int64_t pieces) const {
     return static_cast<unsigned>(std::min<int64_t>(pieces, int64_t{kBlocksPerMultiprocessor} * multiprocessors_));
@@ -157,6 +250,8 @@ class CudaDevice final : public Device {
   int index_;
   std::string name_;
   int multiprocessors_ = 0;
+  int has_pool_ = 0;
+  mutable std::atomic<bool> frees_later_{false};
 };
 
 /// Why there is none. Without a driver the runtime says that the driver is too old (version 0).
@@ -175,16 +270,19 @@ std::string reason(cudaError_t status) {
 }  // namespace cuda
 
 std::vector<const Device*> cuda_devices() {
+  static std::vector<const cuda::CudaDevice*> found;
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  std::vector<const Device*> devices;
   try {
-    for (int i = 0; status == cudaSuccess && i < count; ++i) devices.push_back(new cuda::CudaDevice(i));
+    for (int i = 0; status == cudaSuccess && i < count; ++i) found.push_back(new cuda::CudaDevice(i));
   } catch (const Error& error) {
     return {new MissingDevice("cuda", error.what())};
   }
-  if (devices.empty()) return {new MissingDevice("cuda", cuda::reason(status))};
-  return devices;
+  if (found.empty()) return {new MissingDevice("cuda", cuda::reason(status))};
+  std::atexit([] {
+    for (const cuda::CudaDevice* device : found) device->finish();
+  });
+  return {found.begin(), found.end()};
 }
 
 }  // namespace adamw

@@ -178,6 +178,12 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks) update(const __grid
   }
 }
 
+/// Sets a range of floats.
+__global__ void __launch_bounds__(kThreads) fill(float* to, float value, int64_t count) {
+  const int64_t stride = int64_t{gridDim.x} * kThreads;
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += stride) to[i] = value;
+}
+
 /// Exchanges two ranges of floats.
 __global__ void __launch_bounds__(kThreads) exchange(float* a, float* b, int64_t count) {
   const int64_t stride = int64_t{gridDim.x} * kThreads;

@@ -30,11 +30,11 @@ adamw::Policy make_policy(bool pipeline) {
 std::unique_ptr<adamw::Optimizer> make_optimizer(const std::vector<bench::Tensor>& tensors, bool pipeline,
                                                  int threads) {
   adamw::OptimizerSpec spec;
-  spec.device = "auto";
+  spec.stream = std::make_shared<adamw::Stream>("auto", adamw::Stream::Kind::kDefault);
   spec.threads = threads;
   spec.policy = make_policy(pipeline);
   spec.loss_scale = pipeline ? 16 : 1;
-  for (const bench::Tensor& tensor : tensors) spec.parameters.push_back({tensor.value, tensor.gradient, tensor.count});
+  for (const bench::Tensor& tensor : tensors) spec.parameters.push_back({{tensor.value}, {tensor.gradient}, tensor.count});
   auto optimizer = std::make_unique<adamw::Optimizer>(spec);
   optimizer->assign({{1.0, 1e-2, 0.9, 0.999, 1e-3}}, std::vector<int64_t>(tensors.size(), 0));
   return optimizer;

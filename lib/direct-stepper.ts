@@ -1,0 +1,63 @@
+/** Steps on a device that has done them when a call returns. */
+
+import type { StepGradients } from "./gradients.js";
+import { indices, native } from "./native.js";
+import type { StepReport } from "./step-report.js";
+import { asArguments, controlAt, type Step, Stepper } from "./stepper.js";
+
+const stepsAt = indices(native.tables.report, "microStep").microStep;
+
+export class DirectStepper extends Stepper {
+  #report: StepReport | null = null;
+
+  get report(): StepReport | null {
+    return this.#report;
+  }
+
+  /** The newest step's report says it, so that no call into the addon is needed. */
+  get steps(): number {
+    return this.blocks.report[stepsAt] as number;
+  }
+
+  restart(steps: number): void {
+    this.blocks.report[stepsAt] = steps;
+  }
+
+  run(step: Step): StepReport {
+    this.native.step(...asArguments(this.#begin(step)));
+    return this.#finish();
+  }
+
+  async runAsync(step: Step): Promise<StepReport> {
+    await this.whileBusy(this.native.stepAsync(...asArguments(this.#begin(step))));
+    return this.#finish();
+  }
+
+  capture(step: Step): { prepare(): void; depart(): void } {
+    return { prepare: () => {}, depart: () => this.run(step) };
+  }
+
+  settle(): void {}
+  makeWay(): void {}
+
+  #begin(step: Step): StepGradients {
+    const chosen = this.prepare(step, () => {
+      const { controls } = this.blocks;
+      const { steps } = this;
+      const isMicroStep = (steps + 1) % this.accumulation !== 0;
+      controls[controlAt.learningRate] = step.rates.learningRateAt(steps, isMicroStep);
+      controls[controlAt.weightDecay] = step.rates.weightDecayAt(steps);
+    });
+    if (chosen !== undefined) this.bindings.use(chosen);
+    return chosen;
+  }
+
+  #finish(): StepReport {
+    const report = this.readReport((row) => this.bindings.hasGradient(row));
+    if (report.finite === false && report.skipped && this.options.nonFinite === "throw") {
+      throw this.nonFinite(this.native.rowSums(new Float64Array(this.bindings.trained.length)));
+    }
+    this.#report = report;
+    return report;
+  }
+}
