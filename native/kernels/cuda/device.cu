@@ -76,10 +76,13 @@ class CudaDevice final : public Device {
       check(cudaMalloc(&memory, size), "cudaMalloc");
     }
     // The memory and its zeros must be there before any other stream looks.
-    cudaError_t status = cudaMemsetAsync(memory, 0, size, stream_of(stream));
-    if (status == cudaSuccess) status = cudaStreamSynchronize(stream_of(stream));
-    if (status != cudaSuccess) release(memory, size, place, stream);
-    check(status, "cudaMemsetAsync");
+    try {
+      check(cudaMemsetAsync(memory, 0, size, stream_of(stream)), "cudaMemsetAsync");
+      check(cudaStreamSynchronize(stream_of(stream)), "cudaStreamSynchronize");
+    } catch (const Error&) {
+      release(memory, size, place, stream);
+      throw;
+    }
     return memory;
   }
 

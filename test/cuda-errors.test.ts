@@ -1,0 +1,94 @@
+/**
+ * Every call of CUDA's runtime fails once, in a process of its own. Each time the error must be typed and name the call,
+ * the parameters must all be those before a step or those after it, and nothing may be leaked. Only the emulator can be
+ * told which call is to fail.
+ */
+
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect } from "chai";
+import { devices } from "../lib/index.js";
+
+const cuda = devices().find(({ kind }) => kind === "cuda")!;
+const child = fileURLToPath(new URL("workers/cuda-failure.mjs", import.meta.url));
+
+interface Outcome {
+  phase: "open" | "allocate" | "build" | "capture" | "step" | "wait" | "done";
+  code?: string;
+  message?: string;
+  /** After how many steps the parameters are what they are; null: they are not there, or after none. */
+  state: number | null | string;
+  /** What one more step did. */
+  later?: string;
+  disposed?: string;
+}
+
+/** What the training makes of that failure. Rejects when the process does not end with 0: something was leaked. */
+async function train(mode: string, failure: string): Promise<Outcome> {
+  const env = { ...process.env, CUEMU_FAIL: failure, CUEMU_LEAKS: "1" };
+  const { stdout } = await promisify(execFile)(process.execPath, [child, mode], { env });
+  return JSON.parse(stdout) as Outcome;
+}
+
+// Each call, CUDA's error that it returns, our code for it, and which of its calls fail: the first, and every so many on.
+const failures: readonly [call: string, error: number, code: string, every: number][] = [
+  ["cudaStreamCreateWithFlags", 2, "OUT_OF_MEMORY", 1],
+  ["cudaMallocAsync", 2, "OUT_OF_MEMORY", 2],
+  ["cudaMallocHost", 2, "OUT_OF_MEMORY", 3],
+  ["cudaEventCreateWithFlags", 2, "OUT_OF_MEMORY", 17],
+  ["cudaMemsetAsync", 1, "CUDA", 5],
+  ["cudaMemcpyAsync", 1, "CUDA", 5],
+  ["cudaLaunchKernel", 719, "CUDA", 1],
+  ["cudaEventRecord", 400, "CUDA", 2],
+  ["cudaStreamSynchronize", 719, "CUDA", 9],
+];
+
+describe("A failing call of CUDA", () => {
+  before(function () {
+    if (cuda.available && cuda.model.includes("emulator")) return;
+    console.log("failing calls of CUDA: skipped: only an emulator can be told to fail");
+    this.skip();
+  });
+
+  function check({ phase, code, message, state, disposed }: Outcome, call: string, expected: string): void {
+    expect(code).to.equal(expected);
+    // A launch is reported by what was launched.
+    expect(message).to.contain(call === "cudaLaunchKernel" ? "launch of" : call);
+    if (phase === "step" || phase === "wait") expect(state).to.be.within(0, 4);
+    expect(disposed).to.equal(undefined);
+  }
+
+  for (const [call, error, code, every] of failures) {
+    it(`is an error with its name, and leaves nothing half done or behind: ${call} on a GPU`, async function () {
+      this.timeout(240_000);
+      let failed = 0;
+      for (let nth = 1; ; nth += every) {
+        const outcome = await train("steps", `${call}:${nth}:${error}`);
+        if (outcome.phase === "done") break;
+        check(outcome, call, code);
+        failed += 1;
+      }
+      expect(failed).to.be.above(0);
+    });
+  }
+
+  it("is the rejection of an Async step, and the error of a capture or a launch on a GPU", async function () {
+    this.timeout(120_000);
+    check(await train("async", "cudaLaunchKernel:5:98"), "cudaLaunchKernel", "CUDA");
+    check(await train("async", "cudaEventSynchronize:2:719"), "cudaEventSynchronize", "CUDA");
+    check(await train("graph", "cudaStreamBeginCapture:1:900"), "cudaStreamBeginCapture", "CUDA");
+    check(await train("graph", "cudaGraphInstantiate:1:2"), "cudaGraphInstantiate", "OUT_OF_MEMORY");
+    check(await train("graph", "cudaGraphLaunch:2:719"), "cudaGraphLaunch", "CUDA");
+  });
+
+  it("in the midst of a step leaves an optimizer that refuses to go on, on a GPU", async () => {
+    const outcome = await train("steps", "cudaLaunchKernel:6:98");
+    expect([outcome.phase, outcome.state, outcome.later]).to.deep.equal(["step", 1, "CUDA"]);
+  });
+
+  it("for good is a device that is lost, on a GPU", async () => {
+    const outcome = await train("steps", "cudaStreamSynchronize:30+:719");
+    expect([outcome.code, outcome.disposed]).to.deep.equal(["CUDA", "CUDA"]);
+  });
+});
