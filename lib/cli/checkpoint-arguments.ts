@@ -4,6 +4,8 @@ import type { Checkpoint } from "../state/checkpoint.js";
 import { openCheckpoint } from "../state/formats.js";
 import { wrongValue } from "./exit.js";
 
+export const readableFiles =
+  "a checkpoint of this package (a file, or a folder of shards), PyTorch's state_dict, Keras' model, TensorFlow.js' model.json";
 export const namesSyntax = "the parameters' names in the order of the file, separated by commas";
 
 /** Runs `use` with an open checkpoint and closes it. */

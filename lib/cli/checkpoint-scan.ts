@@ -2,8 +2,8 @@
 
 import type { Checkpoint, Tensor } from "../state/checkpoint.js";
 import { dtypeOf, toFloat32 } from "../state/dtypes.js";
-import { verifyTensor } from "../state/load.js";
 import { PieceReader } from "../state/pieces.js";
+import { verifyTensor } from "../state/verify.js";
 import { progressLine } from "./progress.js";
 
 export interface TensorReport {

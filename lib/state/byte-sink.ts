@@ -6,6 +6,12 @@ import type { Tensor } from "./checkpoint.js";
 /** Bytes of one write. Two buffers of this size are all a save needs beside what it saves. */
 export const pieceBytes = 2 ** 24;
 
+/** Some of a tensor's bytes. */
+export interface Range {
+  readonly start?: number;
+  readonly end?: number;
+}
+
 export class ByteSink {
   readonly #file: AtomicFile;
   /** One is filled while the other is written. */
@@ -25,10 +31,17 @@ export class ByteSink {
     return this.#written + this.#filled;
   }
 
-  /** Appends a tensor; `onPiece` sees every byte once, while the piece before is being written. */
-  async append(tensor: Tensor, onPiece: (piece: Uint8Array) => void): Promise<void> {
-    for (let start = 0; start < tensor.byteLength; ) {
-      if (tensor.memory && tensor.byteLength - start >= pieceBytes) {
+  /**
+   * Appends a tensor, or its bytes from `start` to `end`; `onPiece` sees every byte once, while the piece before is being
+   * written.
+   */
+  async append(
+    tensor: Tensor,
+    onPiece: (piece: Uint8Array) => void,
+    { start = 0, end = tensor.byteLength }: Range = {},
+  ): Promise<void> {
+    while (start < end) {
+      if (tensor.memory && end - start >= pieceBytes) {
         const piece = tensor.memory.subarray(start, start + pieceBytes);
         await this.flush();
         this.#begin(piece);
@@ -37,7 +50,7 @@ export class ByteSink {
         continue;
       }
       const buffer = this.#buffer();
-      const piece = buffer.subarray(this.#filled, Math.min(pieceBytes, this.#filled + tensor.byteLength - start));
+      const piece = buffer.subarray(this.#filled, Math.min(pieceBytes, this.#filled + end - start));
       if (tensor.memory) piece.set(tensor.memory.subarray(start, start + piece.length));
       else await tensor.read(start, piece);
       this.#filled += piece.length;

@@ -60,6 +60,11 @@ export function toFloat32(dtype: Dtype, bytes: Uint8Array): Float32Array {
   return to;
 }
 
+/** Whether a value can be an extent, an offset or a length. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
 /** How many elements a shape has. */
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);

@@ -32,6 +32,12 @@ export function fileError(path: string, error: unknown): unknown {
   return new AdamWError("FILE", `${path}: ${error.message}`, { cause: error });
 }
 
+/** Whether a failure is that of a file that is not there. */
+export function isMissing(error: unknown): boolean {
+  const cause = error instanceof AdamWError && error.code === "FILE" ? error.cause : error;
+  return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+}
+
 /** @throws ABORTED once the signal was given */
 export function checkSignal(signal: AbortSignal | undefined, what: string): void {
   if (signal?.aborted) throw new AdamWError("ABORTED", `${what} was stopped`, { cause: signal.reason });

@@ -1,6 +1,6 @@
 /** The file formats, and which of them a file has. */
 
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { ByteFile, readBytes } from "./byte-file.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { CheckpointError, fileError } from "./errors.js";
@@ -9,9 +9,11 @@ import { isKerasArchive } from "./keras-files.js";
 import { type KerasOptions, openKeras } from "./keras-reader.js";
 import { writeKeras } from "./keras-writer.js";
 import { isOwn } from "./metadata.js";
-import { openOwnFolder, readOwn, writeOwn } from "./own-format.js";
+import { indexName, openOwnFolder, readOwn, writeOwn } from "./own-format.js";
 import { readSafetensors } from "./safetensors-reader.js";
 import type { WriteOptions } from "./safetensors-writer.js";
+import { manifestName, manifestPath, openTfjs } from "./tfjs-reader.js";
+import { writeTfjs } from "./tfjs-writer.js";
 import { openTorch } from "./torch-reader.js";
 import { writeTorch } from "./torch-writer.js";
 import { readZip } from "./zip-reader.js";
@@ -25,20 +27,31 @@ export interface OpenOptions {
 
 /** What a file begins with, and who reads it. */
 const signatures: readonly {
-  readonly bytes: Buffer;
+  matches(start: Buffer): boolean;
   open(file: ByteFile, options: OpenOptions): Promise<Checkpoint>;
 }[] = [
   {
-    bytes: Buffer.from("PK\x03\x04"),
+    matches: begins(Buffer.from("PK\x03\x04")),
     open: async (file, options) => {
       const entries = await readZip(file);
       return isKerasArchive(entries) ? openKeras(file, entries, options) : openTorch(file, entries, options.names);
     },
   },
-  { bytes: Buffer.from("\x89HDF\r\n\x1a\n", "latin1"), open: (file, options) => openKeras(file, null, options) },
+  {
+    matches: begins(Buffer.from("\x89HDF\r\n\x1a\n", "latin1")),
+    open: (file, options) => openKeras(file, null, options),
+  },
+  {
+    // JSON from the first byte on; the length of a safetensors header has zeros in its first eight.
+    matches: (start) => start[0] === 0x7b && !start.subarray(0, 8).includes(0),
+    open: async (file) => {
+      await file.close();
+      return openTfjs(file.path);
+    },
+  },
   {
     // The pickle of the format before PyTorch 1.6 begins with a number of its own.
-    bytes: Buffer.from([0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20]),
+    matches: begins(Buffer.from([0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20])),
     open: async ({ path }) => {
       const problem = "written in PyTorch's format before 1.6; load it in PyTorch and torch.save it again";
       throw new CheckpointError(path, problem, { offset: 0 });
@@ -46,16 +59,20 @@ const signatures: readonly {
   },
 ];
 
+function begins(bytes: Buffer): (start: Buffer) => boolean {
+  return (start) => start.subarray(0, bytes.length).equals(bytes);
+}
+
 /** Opens a checkpoint of any format. @throws CHECKPOINT, FILE */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
   const info = await stat(path).catch((error: unknown) => {
     throw fileError(path, error);
   });
-  if (info.isDirectory()) return openOwnFolder(path);
+  if (info.isDirectory()) return openFolder(path);
   const file = await ByteFile.open(path);
   try {
     const start = await readBytes(file, 0, Math.min(16, file.size));
-    const signature = signatures.find(({ bytes }) => start.subarray(0, bytes.length).equals(bytes));
+    const signature = signatures.find(({ matches }) => matches(start));
     if (signature) return await signature.open(file, options);
     const safetensors = await readSafetensors(file);
     return isOwn(safetensors.metadata) ? readOwn(safetensors) : openForeignSafetensors(safetensors);
@@ -65,8 +82,17 @@ export async function openCheckpoint(path: string, options: OpenOptions = {}): P
   }
 }
 
+/** A folder of ours, or else one of TensorFlow.js. */
+async function openFolder(path: string): Promise<Checkpoint> {
+  const names = await readdir(path).catch((error: unknown) => {
+    throw fileError(path, error);
+  });
+  const isTfjs = names.includes(manifestName) && !names.includes(indexName);
+  return isTfjs ? openTfjs(manifestPath(path)) : openOwnFolder(path);
+}
+
 export interface FormatWriteOptions extends WriteOptions {
-  /** Of our own format only. */
+  /** Of the formats that are folders of files. */
   readonly shardBytes?: number | undefined;
 }
 
@@ -75,14 +101,18 @@ const writers = {
   "fused-adamw": writeOwn,
   torch: writeTorch,
   keras: writeKeras,
+  tfjs: writeTfjs,
 } satisfies Record<string, (path: string, checkpoint: Checkpoint, options: FormatWriteOptions) => Promise<number>>;
 
 export type WritableFormat = keyof typeof writers;
 export const writableFormats = Object.keys(writers) as WritableFormat[];
+/** Those that can be folders of files. */
+export const shardedFormats: readonly WritableFormat[] = ["fused-adamw", "tfjs"];
 
 /** The format that a file's extension stands for. */
 export function formatOf(path: string): WritableFormat {
   if (/\.(keras|h5|hdf5)$/.test(path)) return "keras";
+  if (path.endsWith(".json")) return "tfjs";
   return /\.(pt|pth|bin)$/.test(path) ? "torch" : "fused-adamw";
 }
 

@@ -7,6 +7,7 @@ import { checkMemory, setElements } from "../memory.js";
 import { boolean, integerFrom, isRecord, type Kind, nonNegative, oneOf, positive, text } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { Checksum } from "./checksum.js";
+import { readCount } from "./counts.js";
 import { dtypeOf, toFloat32 } from "./dtypes.js";
 import { CheckpointError, checkSignal } from "./errors.js";
 import { openCheckpoint } from "./formats.js";
@@ -16,6 +17,7 @@ import { floatsOf, type OptimizerState } from "./optimizer-state.js";
 import { PieceReader } from "./pieces.js";
 import type { Rename } from "./rename.js";
 import { callbackKind, parsePath, signalKind } from "./transfer-options.js";
+import { verifyTensor } from "./verify.js";
 
 export interface LoadOptions extends TransferOptions {
   /** "strict": everything must fit. "partial": what fits is loaded, the report says what did not. @default "strict" */
@@ -145,34 +147,7 @@ async function verify(
   return readCounts(state, checkpoint, updates);
 }
 
-/** Reads a tensor and compares its checksum, where the format has one. */
-export async function verifyTensor(
-  path: string,
-  tensor: Tensor,
-  reader: PieceReader,
-  onPiece: (bytes: number) => void = () => {},
-): Promise<void> {
-  if (tensor.checksum === undefined) return onPiece(tensor.byteLength);
-  const checksum = new Checksum();
-  await reader.each(tensor, (piece) => {
-    checksum.update(piece);
-    onPiece(piece.length);
-  });
-  if (checksum.text !== tensor.checksum) {
-    const problem = `checksum ${checksum.text} where ${tensor.checksum} is expected: the data is damaged`;
-    throw new CheckpointError(path, problem, { key: tensor.name, ...(tensor.offset && { offset: tensor.offset }) });
-  }
-}
-
 const count = integerFrom(0);
-
-async function readCount(path: string, tensor: Tensor): Promise<number> {
-  const bytes = new Uint8Array(tensor.byteLength);
-  await tensor.read(0, bytes);
-  const value = dtypeOf(tensor.dtype)?.get?.(new DataView(bytes.buffer), 0);
-  if (!count.accepts(value)) throw new CheckpointError(path, `expected ${count.expected}`, { key: tensor.name });
-  return value as number;
-}
 
 function readCounts(state: OptimizerState, checkpoint: Checkpoint, updates: Float64Array): Counts {
   const { path, counters, learningRate, optimizer, isConfigPartial = false } = checkpoint;

@@ -54,7 +54,7 @@ export function storedParameters({ engine }: OptimizerState): StoredParameter[] 
 }
 
 /** The bytes an array covers. */
-export function bytesOf(array: Float32Array | BigInt64Array): Uint8Array {
+export function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 

@@ -71,6 +71,7 @@ async function writeShards(
   const checksums: Record<string, string> = {};
   let bytes = 0;
   let done = 0;
+  let isNamed = false;
   try {
     await mkdir(folder, { recursive: true });
     for (const [i, group] of groups.entries()) {
@@ -88,10 +89,17 @@ async function writeShards(
     }
     const metadata = { total_size: total, ...formatMetadata(id, checkpoint, tensors, checksums) };
     const index = Buffer.from(JSON.stringify({ metadata, weight_map: Object.fromEntries(weightMap) }, null, 2));
-    await AtomicFile.write(join(folder, indexName), (file) => file.write(index, 0));
+    await AtomicFile.write(
+      join(folder, indexName),
+      (file) => file.write(index, 0),
+      async () => {
+        isNamed = true;
+      },
+    );
     bytes += index.length;
   } catch (error) {
-    await removeShards(folder, (name) => names.includes(name));
+    // From the rename on an index may name them, whatever failed then.
+    if (!isNamed) await removeShards(folder, (name) => names.includes(name));
     throw fileError(folder, error);
   }
   await removeShards(folder, (name) => !names.includes(name));

@@ -4,7 +4,7 @@
  */
 
 import { isRecord } from "../validate.js";
-import { type Dtype, dtypeOf, elementCount } from "./dtypes.js";
+import { type Dtype, dtypeOf, elementCount, isCount } from "./dtypes.js";
 import { CheckpointError } from "./errors.js";
 import { JsonError, parseStrictJson } from "./strict-json.js";
 
@@ -114,10 +114,6 @@ function parseMetadata(path: string, metadata: unknown): Record<string, string> 
     throw new CheckpointError(path, "expected strings under string keys", { key: metadataKey });
   }
   return metadata as Record<string, string>;
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function parseEntry(path: string, name: string, entry: unknown, dataStart: number): HeaderEntry {

@@ -5,7 +5,7 @@ import { type Fields, resolveFields } from "../fields.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { checkSignal } from "./errors.js";
-import { type WritableFormat, writableFormats, writeCheckpoint } from "./formats.js";
+import { formatOf, shardedFormats, type WritableFormat, writableFormats, writeCheckpoint } from "./formats.js";
 import { ownFormat } from "./metadata.js";
 import {
   configOf,
@@ -23,7 +23,8 @@ import { callbackKind, parsePath, signalKind } from "./transfer-options.js";
 export interface SaveOptions extends TransferOptions {
   /**
    * "fused-adamw": our own. "torch": what PyTorch's load_state_dict takes. "keras": into a model that Keras has saved
-   * at the path. @default by the extension: .pt is PyTorch's, .keras and .h5 are Keras'
+   * at the path. "tfjs": a folder with a model.json and shards, into the LayersModel that is there or on its own.
+   * @default by the extension: .pt is PyTorch's, .keras and .h5 are Keras', .json is TensorFlow.js'
    */
   format?: WritableFormat | undefined;
   /** Save the parameters too, frozen ones included. @default false */
@@ -72,12 +73,17 @@ const saveFields: Fields<SaveOptions> = {
 type ResolvedSaveOptions = SaveOptions & Required<Pick<SaveOptions, "parameters" | "snapshot" | "keep" | "metadata">>;
 
 /** @throws INVALID_ARGUMENT */
-export function resolveSaveOptions(given: SaveOptions): ResolvedSaveOptions {
+function resolveSaveOptions(path: string, given: SaveOptions): ResolvedSaveOptions {
   const options = resolveFields(saveFields, given, "the options of save") as ResolvedSaveOptions;
-  if (options.shardBytes !== undefined && options.keep > 1) {
-    throw invalid("keep", "1 together with shardBytes (CheckpointManager keeps several folders)", options.keep);
+  parsePath(path);
+  const { shardBytes, keep, format = formatOf(path) } = options;
+  if (shardBytes !== undefined && !shardedFormats.includes(format)) {
+    throw invalid("shardBytes", `undefined for the format ${format}, which is one file`, shardBytes);
   }
-  return options;
+  if (keep > 1 && (shardBytes !== undefined || format === "tfjs")) {
+    throw invalid("keep", "1 for a folder of files (CheckpointManager keeps several folders)", keep);
+  }
+  return { ...options, format };
 }
 
 /**
@@ -87,8 +93,7 @@ export function resolveSaveOptions(given: SaveOptions): ResolvedSaveOptions {
  */
 export async function saveOptimizer(state: OptimizerState, path: string, given: SaveOptions = {}): Promise<SaveReport> {
   const started = performance.now();
-  const options = resolveSaveOptions(given);
-  parsePath(path);
+  const options = resolveSaveOptions(path, given);
   checkSignal(options.signal, "Saving");
   const source = options.snapshot === "copy" ? copied(state, options.parameters) : streamed(state, options.parameters);
   const copiedAt = performance.now();

@@ -22,22 +22,25 @@ export interface TorchGroup {
 }
 
 /** The options of the AdamW in a checkpoint, whatever is around it. @throws INVALID_ARGUMENT */
-export function optionsOf({ optimizer, path }: Checkpoint): ResolvedOptions {
+function optionsOf({ optimizer, path }: Checkpoint, reader: string): ResolvedOptions {
   const config = optimizer?.config;
   if (!isRecord(config)) {
-    const message = `Expected a configuration in ${path} to make PyTorch's parameter groups from, but it has none`;
+    const message = `Expected a configuration in ${path} to make ${reader}'s options from, but it has none`;
     throw new AdamWError("INVALID_ARGUMENT", message);
   }
   const inner = config.inner_optimizer;
   return resolveOptions(configToOptions(isRecord(inner) ? (inner as unknown as SerializedObject).config : config));
 }
 
-/** Frozen parameters are in no group. @throws INVALID_ARGUMENT where PyTorch has no such option */
-export function torchGroups(checkpoint: Checkpoint): TorchGroup[] {
-  const options = optionsOf(checkpoint);
+/**
+ * Frozen parameters are in no group. `reader` is whose format it is for.
+ *
+ * @throws INVALID_ARGUMENT for another formula than PyTorch's
+ */
+export function torchGroups(checkpoint: Checkpoint, reader: string): TorchGroup[] {
+  const options = optionsOf(checkpoint, reader);
   if (options.formula !== "torch") {
-    const message =
-      'Expected formula "torch" for PyTorch\'s format but received "keras": epsilon stands elsewhere in Keras\' formula, so PyTorch would go on differently';
+    const message = `Expected formula "torch" for ${reader}'s format but received "keras": epsilon stands elsewhere in Keras' formula, so ${reader} would go on differently`;
     throw new AdamWError("INVALID_ARGUMENT", message);
   }
   const { parameters, counters } = checkpoint;

@@ -1,7 +1,7 @@
 /** Tensors of a PyTorch archive: views of storages, each an entry of its own. */
 
 import type { Tensor } from "./checkpoint.js";
-import { dtypeOf, elementCount } from "./dtypes.js";
+import { dtypeOf, elementCount, isCount } from "./dtypes.js";
 import { CheckpointError } from "./errors.js";
 import { PersistentId, PickleCall, PickleGlobal } from "./pickle-reader.js";
 import type { ZipEntry } from "./zip-reader.js";
@@ -41,10 +41,6 @@ export interface Storages {
 
 export function isTensor(value: unknown): value is PickleCall {
   return value instanceof PickleCall && (value.function === rebuildTensor || value.function === rebuildParameter);
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** The tensor that a call in the pickle stands for. @throws CHECKPOINT */

@@ -1,7 +1,8 @@
 /** Optimizer state for `optimizer.load_state_dict(torch.load(path, weights_only=True))`. */
 
 import type { Checkpoint, Tensor } from "./checkpoint.js";
-import { dtypeOf, elementCount } from "./dtypes.js";
+import { readCount } from "./counts.js";
+import { elementCount } from "./dtypes.js";
 import { CheckpointError } from "./errors.js";
 import { roleNames, stepName, tensorName, valueName } from "./names.js";
 import { bytesOf, memoryTensor } from "./optimizer-state.js";
@@ -22,7 +23,7 @@ const storageOf = new Map(Object.entries(storageTypes).map(([storage, dtype]) =>
  * @throws INVALID_ARGUMENT for options PyTorch does not have, FILE, ABORTED
  */
 export async function writeTorch(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<number> {
-  const groups = torchGroups(checkpoint);
+  const groups = torchGroups(checkpoint, "PyTorch");
   const storages: Tensor[] = [];
   const state = new Map<number, unknown>();
   const order = groups.flatMap(({ members }) => members);
@@ -67,9 +68,7 @@ function sorted(slots: Map<string, unknown>): Map<string, unknown> {
 
 /** PyTorch counts in a float32. @throws CHECKPOINT for counts that it cannot hold */
 async function floatStep(path: string, tensor: Tensor): Promise<Tensor> {
-  const bytes = new Uint8Array(tensor.byteLength);
-  await tensor.read(0, bytes);
-  const count = dtypeOf(tensor.dtype)?.get?.(new DataView(bytes.buffer), 0) as number;
+  const count = await readCount(path, tensor);
   if (Math.fround(count) !== count) {
     throw new CheckpointError(path, `${count} updates, which PyTorch's float32 step cannot hold`, { key: tensor.name });
   }

@@ -75,11 +75,31 @@ describe("inspect, verify and convert", () => {
     expect((await cli(["verify", file("b")])).status).to.equal(0);
   });
 
+  it("TensorFlow.js' files are inspected, verified and converted both ways", async () => {
+    const make = () => {
+      const optimizer = new AdamW({ formula: "torch", weightDecay: 0 });
+      return optimizer.build([{ name: "a/w", shape: [2, 2], value: new Float32Array(4) }]);
+    };
+    const optimizer = make();
+    optimizer.apply([Float32Array.of(1, 2, 3, 4)]);
+    await optimizer.save(file("t.safetensors"), { parameters: true });
+    const forth = await cliJson<{ to: string }>("convert", file("t.safetensors"), file("t/model.json"));
+    expect(forth.to).to.equal("tfjs");
+    expect(await cliJson("verify", file("t"))).to.include({ format: "tfjs", whole: true, tensors: 4 });
+    const { stdout } = await cli(["inspect", file("t/model.json")]);
+    for (const part of ["tfjs", "a/w.exp_avg_sq", "a/w.param", "beta_1"]) expect(stdout).to.include(part);
+    await cliJson("convert", file("t"), file("u.safetensors"));
+    const again = make();
+    await again.load(file("u.safetensors"));
+    expect(again.variables.map(({ value }) => value)).to.deep.equal(optimizer.variables.map(({ value }) => value));
+  });
+
   it("convert rejects wrong options, and writes nothing from a damaged file", async () => {
     const good = file("good.safetensors");
     expect((await cli(["convert", good, file("c"), "--format", "pickle"])).status).to.equal(2);
     expect((await cli(["convert", good, file("c"), "--rename", "a"])).status).to.equal(2);
     expect((await cli(["convert", good, file("c"), "--shard-bytes", "0"])).status).to.equal(2);
+    expect((await cli(["convert", good, file("c.pt"), "--shard-bytes", "9"])).status).to.equal(2);
     expect((await cli(["convert", good, file("c.pt")])).stderr).to.include('formula "torch"');
     expect((await cli(["convert", file("bad.safetensors"), file("c")])).status).to.equal(3);
     expect((await cli(["verify", file("c")])).status).to.equal(3);

@@ -3,12 +3,12 @@ import { expect } from "chai";
 import { AdamW, AdamWError, CheckpointError } from "../../lib/index.js";
 import { ByteMemory } from "../../lib/state/byte-file.js";
 import type { Checkpoint } from "../../lib/state/checkpoint.js";
-import { verifyTensor } from "../../lib/state/load.js";
 import { contentChecksum } from "../../lib/state/metadata.js";
 import { readOwn } from "../../lib/state/own-format.js";
 import { PieceReader } from "../../lib/state/pieces.js";
 import { formatHeader } from "../../lib/state/safetensors-header.js";
 import { openSafetensors, readSafetensors } from "../../lib/state/safetensors-reader.js";
+import { verifyTensor } from "../../lib/state/verify.js";
 import { Dice, damage, fuzzRuns } from "./mutations.js";
 import { temporaryFolder } from "./temporary.js";
 

@@ -115,6 +115,7 @@ describe("saving", () => {
     await rejectsLater("INVALID_ARGUMENT", optimizer.save(""), "path");
     await rejectsLater("INVALID_ARGUMENT", optimizer.save(file("kept"), { sharedBytes: 4 } as object), "shardBytes");
     await rejectsLater("INVALID_ARGUMENT", optimizer.save(file("kept"), { keep: 2, shardBytes: 4 }), "keep");
+    await rejectsLater("INVALID_ARGUMENT", optimizer.save(file("kept.pt"), { shardBytes: 4 }), "shardBytes", "torch");
     expect(await readFile(file("kept"))).to.deep.equal(before);
     expect(await readdir(file())).to.deep.equal(names);
     await optimizer.save(file("kept"));

@@ -1,9 +1,15 @@
 /** `convert`: a checkpoint in another format or under other names. */
 
 import type { Command } from "commander";
-import { formatOf, type WritableFormat, writableFormats, writeCheckpoint } from "../../state/formats.js";
+import {
+  formatOf,
+  shardedFormats,
+  type WritableFormat,
+  writableFormats,
+  writeCheckpoint,
+} from "../../state/formats.js";
 import { renameCheckpoint } from "../../state/rename.js";
-import { collectRename, namesSyntax, withCheckpoint } from "../checkpoint-arguments.js";
+import { collectRename, namesSyntax, readableFiles, withCheckpoint } from "../checkpoint-arguments.js";
 import { scanCheckpoint } from "../checkpoint-scan.js";
 import { wrongValue } from "../exit.js";
 import { formatBytes } from "../format.js";
@@ -21,8 +27,8 @@ interface Options {
 export function define(command: Command): void {
   command
     .description("Checks a checkpoint and writes it again, in another format or under other names.")
-    .argument("<in>", "a checkpoint of this package, PyTorch's state_dict, or a folder of shards")
-    .argument("<out>", "where to write; .pt, .pth and .bin are PyTorch's, everything else is safetensors")
+    .argument("<in>", readableFiles)
+    .argument("<out>", "where to write; .pt is PyTorch's, .json TensorFlow.js', .keras Keras', else safetensors")
     .option("--format <format>", `${writableFormats.join(" or ")}, whatever the extension`)
     .option("--rename <old=new>", "another name for a parameter; may be given many times", collectRename)
     .option("--names <list>", namesSyntax)
@@ -38,6 +44,9 @@ function convert(input: string, output: string, options: Options): Promise<void>
   const { names, rename = {}, json } = options;
   const format = parseFormat(options.format) ?? formatOf(output);
   const shardBytes = parseBytes(options.shardBytes);
+  if (shardBytes !== undefined && !shardedFormats.includes(format)) {
+    throw wrongValue("--shard-bytes", `the format ${shardedFormats.join(" or ")}`, format);
+  }
   return withCheckpoint(input, names, async (opened) => {
     const tensors = await scanCheckpoint(opened);
     const line = progressLine("writing");

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { Checkpoint } from "../../state/checkpoint.js";
-import { namesSyntax, withCheckpoint } from "../checkpoint-arguments.js";
+import { namesSyntax, readableFiles, withCheckpoint } from "../checkpoint-arguments.js";
 import { bytesOfTensors, scanCheckpoint, type TensorReport } from "../checkpoint-scan.js";
 import { formatBytes } from "../format.js";
 import { type Column, renderSection, renderTable } from "../table.js";
@@ -16,7 +16,7 @@ interface Options {
 export function define(command: Command): void {
   command
     .description("Shows the options, counts and tensors of a checkpoint, and whether every number is finite.")
-    .argument("<file>", "a checkpoint of this package, PyTorch's state_dict, or a folder of shards")
+    .argument("<file>", readableFiles)
     .option("--names <list>", namesSyntax)
     .action((file: string, { names, json }: Options) =>
       withCheckpoint(file, names, async (checkpoint) => {

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { CheckpointError } from "../../state/errors.js";
-import { namesSyntax, withCheckpoint } from "../checkpoint-arguments.js";
+import { namesSyntax, readableFiles, withCheckpoint } from "../checkpoint-arguments.js";
 import { bytesOfTensors, scanCheckpoint } from "../checkpoint-scan.js";
 import { CommandError } from "../exit.js";
 import { formatBytes } from "../format.js";
@@ -16,7 +16,7 @@ interface Options {
 export function define(command: Command): void {
   command
     .description("Reads every byte of a checkpoint. Ends with 0 when it is whole, with 1 when it is damaged.")
-    .argument("<file>", "a checkpoint of this package, PyTorch's state_dict, or a folder of shards")
+    .argument("<file>", readableFiles)
     .option("--names <list>", namesSyntax)
     .action((file: string, options: Options) =>
       verify(file, options).catch((error: unknown) => {
