@@ -88,8 +88,8 @@ class Device {
   virtual void launch_graph(void*, void*) const {}
   virtual void destroy_graph(void*) const {}
 
-  /// The traffic of update() with next to no arithmetic, for benchmarks: what the memory allows. Nothing
-  /// changes. False: the device has no such pass.
+  /// The traffic of a step that updates, the norm's reading included, with next to no arithmetic: what the memory
+  /// allows, for benchmarks. Nothing changes. False: the device has no such pass.
   virtual bool stream_pass(const Plan&, const Launch&) const { return false; }
 
  protected:

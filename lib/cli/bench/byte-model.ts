@@ -5,7 +5,7 @@ import type { AdamWOptions } from "../../options.js";
 export interface ByteModel {
   /** Bytes per parameter and step, the norm's pass included; the mean over a window of accumulation. */
   readonly step: number;
-  /** Of the pass that updates: what the streaming limit moves. */
+  /** Of a step that updates, the norm's pass included: what the streaming pass moves. */
   readonly update: number;
   /** The streams of an update in words. */
   readonly streams: string;
@@ -13,10 +13,8 @@ export interface ByteModel {
 
 interface Stream {
   readonly name: string;
-  readonly reads: 0 | 1;
-  readonly writes: 0 | 1;
-  /** Whether the pass of the norm makes it, not the update. */
-  readonly norm?: true;
+  readonly reads: number;
+  readonly writes: number;
 }
 
 /** Every stream is float32. */
@@ -31,8 +29,8 @@ function traffic(options: AdamWOptions, micro: boolean): Stream[] {
   const stream = (name: string, reads: boolean, writes: boolean): Stream[] =>
     reads || writes ? [{ name, reads: reads ? 1 : 0, writes: writes ? 1 : 0 }] : [];
   return [
-    ...(normed ? [{ name: "gradient for the norm", reads: 1, writes: 0, norm: true } as const] : []),
-    ...(normed && accumulates ? [{ name: "accumulator for the norm", reads: 1, writes: 0, norm: true } as const] : []),
+    ...(normed ? [{ name: "gradient for the norm", reads: 1, writes: 0 }] : []),
+    ...(normed && accumulates ? [{ name: "accumulator for the norm", reads: 1, writes: 0 }] : []),
     ...stream("gradient", true, options.zeroGradients === true),
     ...stream("parameter", !micro || averages, !micro),
     ...stream("momentum", !micro, !micro),
@@ -51,7 +49,7 @@ export function byteModel(options: AdamWOptions): ByteModel {
   const update = traffic(options, false);
   return {
     step: (bytes(update) + (window - 1) * bytes(traffic(options, true))) / window,
-    update: bytes(update.filter(({ norm }) => !norm)),
+    update: bytes(update),
     streams: `read ${names(update)}; write ${names(update.filter(({ writes }) => writes > 0))}`,
   };
 }

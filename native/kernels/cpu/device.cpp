@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 
 #include "features.h"
@@ -133,13 +134,24 @@ class CpuDevice final : public Device {
   }
 
   bool stream_pass(const Plan& plan, const Launch& launch) const override {
-    const auto kernel = kernels_->stream[plan.layout][plan.streams];
+    const auto stream = kernels_->stream[plan.layout][plan.streams];
+    const auto read = kernels_->read[plan.layout][plan.streams];
     const bool writes_gradient = plan.board->policy.zero_gradients != 0;
+    constexpr float kNever = std::numeric_limits<float>::quiet_NaN();
+    if (plan.may_sum) {
+      for_each_chunk(plan, launch, [&](int64_t index) {
+        const Chunk& chunk = plan.chunks[index];
+        const void* const gradient = plan.gradients[chunk.row];
+        if (gradient == nullptr) return;
+        const float sum = read(plan.rows[chunk.row], gradient, {chunk.begin, chunk.count});
+        if (sum >= kNever) plan.chunk_sums[index] = static_cast<double>(sum);
+      });
+    }
     for_each_chunk(plan, launch, [&](int64_t index) {
       const Chunk& chunk = plan.chunks[index];
       void* const gradient = plan.gradients[chunk.row];
       if (gradient == nullptr) return;
-      kernel(plan.rows[chunk.row], gradient, writes_gradient, 0.0f, {chunk.begin, chunk.count});
+      stream(plan.rows[chunk.row], gradient, writes_gradient, kNever, {chunk.begin, chunk.count});
     });
     return true;
   }

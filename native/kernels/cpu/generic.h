@@ -54,11 +54,34 @@ double sum_of_squares(const Row& row, const void* gradient, float gradient_scale
   return partials[0];
 }
 
+/// Reads what the norm reads. So many sums that none waits for its own last addition.
+template <class V, class Layout, unsigned streams>
+float read_all(const Row& row, const void* gradient, Span span) {
+  constexpr int kSums = 64 / V::kLanes;
+  const auto read = [&](int64_t i, auto count) { return read_for_norm<V, Layout, streams>(row, gradient, i, count); };
+  V sums[kSums];
+  for (V& sum : sums) sum = V(0.0f);
+  const int64_t whole = span.count / 64 * 64;
+  for (int64_t i = span.begin; i < span.begin + whole; i += 64) {
+    for (int sum = 0; sum < kSums; ++sum) sums[sum] = sums[sum] + read(i + sum * V::kLanes, Full{});
+  }
+  Span{span.begin + whole, span.count - whole}.template each_vector<V>(
+      [&](int64_t i, auto count) { sums[0] = sums[0] + read(i, count); });
+  float lanes[V::kLanes];
+  float all = 0.0f;
+  for (const V& sum : sums) {
+    V::store(lanes, sum, Full{});
+    for (const float lane : lanes) all += lane;
+  }
+  return all;
+}
+
 template <class V, class Layout, unsigned... streams>
 constexpr void fill(Kernels& kernels, size_t layout, std::integer_sequence<unsigned, streams...>) {
   ((kernels.step[layout][streams] = step<V, Layout, streams, Span>), ...);
   ((kernels.sum_of_squares[layout][streams] = sum_of_squares<V, Layout, streams & kAccumulator>), ...);
   ((kernels.stream[layout][streams] = stream<V, Layout, streams, Span>), ...);
+  ((kernels.read[layout][streams] = read_all<V, Layout, streams & kAccumulator>), ...);
 }
 
 template <class V, class... Items>

@@ -42,6 +42,12 @@ describe("the byte model", () => {
   for (const [what, bytes, options] of models) {
     it(`${what}: ${bytes} bytes`, () => expect(byteModel(options).step).to.equal(bytes));
   }
+
+  it("of a step that updates counts the norm's reading, as the streaming pass does", () => {
+    expect(byteModel({ gradientAccumulationSteps: 2, clipnorm: 1, zeroGradients: true }).update).to.equal(
+      28 + 4 + 8 + 8,
+    );
+  });
 });
 
 describe("rounds", () => {
