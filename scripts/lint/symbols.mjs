@@ -42,7 +42,7 @@ function checkAddon(file) {
   return (
     symbols(file, ...dynamic)
       // The C++ library marks its own templates visible; as weak symbols they belong to nobody.
-      .filter(({ kind, name }) => !("WVu".includes(kind) && name.startsWith("std::")))
+      .filter(({ kind, name }) => !("WVu".includes(kind) && /^(typeinfo (name )?for )?std::/.test(name)))
       .filter(({ name }) => !/^_?(napi_register_module_v|node_api_module_get_api_version_v)/.test(name))
       .map(({ name }) => `${file}: exports ${name}`)
   );
