@@ -46,7 +46,7 @@ run() {
 }
 
 mocha=(npx mocha --reporter scripts/reporter.mjs)
-for name in conformance cuda cuda-errors device device-buffer stream ahead-steps; do mocha+=(--spec "test/$name.test.ts"); done
+for name in conformance cuda cuda-errors device device-buffer stream ahead-steps workers; do mocha+=(--spec "test/$name.test.ts"); done
 run "kernels, forward" "$build/test/native/conformance_test" 1 cuda
 run "tests, forward, work as late as possible" "${mocha[@]}" --grep "cuda|GPU"
 CUEMU_ORDER=reverse CUEMU_PAGEABLE=staged run "tests, reverse" "${mocha[@]}" --grep "cuda|GPU"

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { expect } from "chai";
-import { AdamW } from "../lib/adamw.js";
+import { AdamW, devices } from "../lib/index.js";
 import { typescriptArgv } from "./typescript.js";
 
 const length = 200_000;
@@ -38,30 +38,36 @@ async function exitCode(child: ChildProcess): Promise<unknown> {
   return signal ?? code;
 }
 
-describe("worker threads", () => {
-  it("step at once, over memory the main thread shares with them", async () => {
-    const gradient = shared((i) => Math.sin(i));
-    const values = Array.from({ length: 3 }, (_, k) => shared((i) => Math.cos(i + k)));
-    const expected = values.map((value) => here(value, gradient));
-    const workers = values.map((value) => startWorker("step", { value, gradient, steps: 2, threads: 2 }));
-    const counts = await Promise.all(workers.map(async (worker) => (await once(worker, "message"))[0]));
-    await Promise.all(workers.map((worker) => worker.terminate()));
-    expect(counts).to.deep.equal([2, 2, 2]);
-    values.forEach((value, k) => {
-      expect(Buffer.compare(bytes(value), bytes(expected[k] as Float32Array)), `worker ${k}`).to.equal(0);
+const kinds = devices().filter(({ name, available }) => available && !/^cpu:(?!scalar)/.test(name));
+
+for (const { name: device } of kinds) {
+  describe(`worker threads on ${device}`, () => {
+    it("step at once, over memory the main thread shares with them", async () => {
+      const gradient = shared((i) => Math.sin(i));
+      const values = Array.from({ length: 3 }, (_, k) => shared((i) => Math.cos(i + k)));
+      const expected = values.map((value) => here(value, gradient));
+      const workers = values.map((value) => startWorker("step", { device, value, gradient, steps: 2, threads: 2 }));
+      const counts = await Promise.all(workers.map(async (worker) => (await once(worker, "message"))[0]));
+      await Promise.all(workers.map((worker) => worker.terminate()));
+      expect(counts).to.deep.equal([2, 2, 2]);
+      values.forEach((value, k) => {
+        expect(Buffer.compare(bytes(value), bytes(expected[k] as Float32Array)), `worker ${k}`).to.equal(0);
+      });
+    });
+
+    it("can end during an asynchronous step", async () => {
+      for (let i = 0; i < 3; i += 1) {
+        const worker = startWorker("unfinished", { device });
+        await once(worker, "message");
+        expect(await worker.terminate()).to.equal(1);
+      }
+      const value = new Float32Array(length);
+      expect(here(value, value.slice().fill(1))[0]).to.be.below(0);
     });
   });
+}
 
-  it("can end during an asynchronous step", async () => {
-    for (let i = 0; i < 3; i += 1) {
-      const worker = startWorker("unfinished");
-      await once(worker, "message");
-      expect(await worker.terminate()).to.equal(1);
-    }
-    const value = new Float32Array(length);
-    expect(here(value, value.slice().fill(1))[0]).to.be.below(0);
-  });
-
+describe("worker threads", () => {
   // The pool's threads outlive the worker, and with them must the library that Node would unload.
   it("can be the only ones that load the addon, one after the other", async () => {
     const program = `
