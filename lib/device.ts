@@ -24,6 +24,9 @@ export interface Runtime {
   readonly stream: Stream | bigint | undefined;
 }
 
+/** The names of the runtime options. */
+export const runtimeKeys: readonly string[] = ["device", "threads", "stream"];
+
 /** Workers are never dismissed, so a mistyped number must not hire them by the thousand. */
 const mostThreads = 1024;
 
@@ -34,7 +37,7 @@ const threadCount: Kind<number> = {
 
 /** @throws INVALID_ARGUMENT, for the environment variable too */
 export function parseRuntime(runtime: RuntimeOptions): Runtime {
-  const { device, threads, stream } = parseRecord(runtime, "the runtime options", ["device", "threads", "stream"]);
+  const { device, threads, stream } = parseRecord(runtime, "the runtime options", runtimeKeys);
   return {
     device: parse(text, device ?? (stream instanceof Stream ? stream.device : "auto"), "device"),
     threads: threads === undefined ? defaultThreads() : parse(threadCount, threads, "threads"),

@@ -1,8 +1,10 @@
 /** Where a value or a gradient is: an array of the host, or a buffer of a device. */
 
+import { types } from "node:util";
 import { DeviceBuffer } from "./device-buffer.js";
 import { AdamWError, invalid } from "./errors.js";
 import { checkArray, isFloat32Array } from "./float32-array.js";
+import { native } from "./native.js";
 
 export type Float32Memory = Float32Array | DeviceBuffer;
 
@@ -50,6 +52,8 @@ export function deviceOf(memories: Iterable<Float32Memory | null>): string | und
 /** The address space and the first byte in it, to find memory that overlaps. */
 export function placeOf(memory: Float32Memory): { space: object | string; begin: number } {
   if (memory instanceof DeviceBuffer) return { space: space(memory.device), begin: Number(memory.pointer) };
+  // Several objects can stand for one piece of shared memory.
+  if (types.isSharedArrayBuffer(memory.buffer)) return { space: "cpu", begin: Number(native.addressOf(memory)) };
   return { space: memory.buffer, begin: memory.byteOffset };
 }
 

@@ -149,6 +149,8 @@ export interface NativeOptimizer {
 interface Native {
   setErrorClass(errorClass: typeof AdamWError): void;
   devices(): DeviceInfo[];
+  /** Where the memory of an array is. */
+  addressOf(array: Float32Array): bigint;
   readonly tables: NativeTables;
   /** Raw steps that a step issued ahead may turn out to be, at most. */
   readonly foreseen: number;

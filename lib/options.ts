@@ -1,5 +1,6 @@
 /** The options of AdamW: their types, their table, and how they are checked. Adding one takes a line in each. */
 
+import { runtimeKeys } from "./device.js";
 import { invalid } from "./errors.js";
 import { exclusionsKind, type WeightDecayExclusions } from "./exclusions.js";
 import { type Fields, resolveFields } from "./fields.js";
@@ -11,6 +12,7 @@ import {
   boolean,
   countOrNull,
   fraction,
+  isRecord,
   type Kind,
   nonNegative,
   oneOf,
@@ -89,7 +91,8 @@ const weightDecay: Kind<number | LearningRateSchedule> = {
 export const learningRateKind: Kind<LearningRate> = {
   expected: `${nonNegative.expected}, ${scheduleKind.expected} or a function`,
   float: true,
-  accepts: (value) => isRate(value) || typeof value === "function",
+  // A class, forgotten to be made an object of, is a function too.
+  accepts: (value) => isRate(value) || (typeof value === "function" && !/^class\b/.test(String(value))),
   // Keras keeps the rate in a float32 variable and writes what it reads back.
   write: (value) => (typeof value === "number" ? Math.fround(value) : serialize(value)),
   read: (json, name, nested) => (typeof json === "object" ? nested(json, name) : json),
@@ -132,6 +135,11 @@ const clips = ["clipnorm", "globalClipnorm", "clipvalue"] as const;
  * @throws INVALID_ARGUMENT for unknown options, wrong values, and more than one clip
  */
 export function resolveOptions(options: AdamWOptions = {}): ResolvedOptions {
+  const misplaced = isRecord(options) ? Object.keys(options).find((key) => runtimeKeys.includes(key)) : undefined;
+  if (misplaced !== undefined) {
+    const expected = `known keys (${misplaced} goes into the second argument: new AdamW(options, { ${misplaced} }))`;
+    throw invalid("the options of AdamW", expected, options);
+  }
   const resolved = resolveFields(optionFields, options, "the options of AdamW");
   const given = clips.filter((clip) => resolved[clip] !== null);
   if (given.length > 1) {

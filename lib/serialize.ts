@@ -1,7 +1,7 @@
 /** Optimizers and schedules to and from Keras' JSON. */
 
 import { AdamW } from "./adamw.js";
-import type { RuntimeOptions } from "./device.js";
+import { type RuntimeOptions, runtimeKeys } from "./device.js";
 import { type CustomObjects, find, type SerializableClass } from "./keras-object.js";
 import { LossScaleOptimizer } from "./loss-scale-optimizer.js";
 import { makeSchedule, scheduleClasses } from "./schedules/classes.js";
@@ -31,7 +31,7 @@ export function deserialize(
   json: unknown,
   options: DeserializeOptions = {},
 ): AdamW | LossScaleOptimizer | LearningRateSchedule {
-  parseRecord(options, "the options of deserialize", ["customObjects", "device", "threads", "stream"]);
+  parseRecord(options, "the options of deserialize", ["customObjects", ...runtimeKeys]);
   const { customObjects = {} } = options;
   const found = find(json, "the serialized object", classes, customObjects, options);
   if ("object" in found) return found.object as LearningRateSchedule;

@@ -69,6 +69,16 @@ describe("options", () => {
     });
   });
 
+  it("of the runtime go into the second argument, says the error", () => {
+    rejects(() => resolveOptions({ device: "cpu" } as AdamWOptions), "second argument: new AdamW(options, { device })");
+  });
+
+  it("take an object of a schedule, not its class", () => {
+    const learningRate = CosineDecay as unknown as () => number;
+    rejects(() => resolveOptions({ learningRate }), "learningRate", "function CosineDecay");
+    expect(resolveOptions({ learningRate: () => 1 }).learningRate).to.be.a("function");
+  });
+
   const wrong: [option: string, value: unknown, message: string][] = [
     ["beta1", 1.5, "Expected a number in [0, 1) for beta1 but received 1.5"],
     ["beta2", 1, "Expected a number in [0, 1) for beta2 but received 1"],

@@ -71,6 +71,15 @@ describe("parameters", () => {
     mismatch({ name: "a", value: value(), gradient: new Float32Array(5) }, "Expected 6", "the gradient of a", "5");
   });
 
+  it("must not overlap in shared memory, whichever objects stand for it", () => {
+    const memory = new SharedArrayBuffer(64);
+    const list = [memory, structuredClone(memory)].map((buffer, i) => ({ name: `p${i}`, buffer }));
+    const at = (offset: number) =>
+      list.map(({ name, buffer }, i) => ({ name, value: new Float32Array(buffer, i * offset, 4) }));
+    expect(parseParameters(at(16))).to.have.length(2);
+    rejects(() => parseParameters(at(12)), "overlap", "the value of p0", "the value of p1");
+  });
+
   it("must not overlap in one buffer, but may touch", () => {
     const buffer = new ArrayBuffer(64);
     const at = (offset: number, length: number) => new Float32Array(buffer, offset * 4, length);

@@ -16,6 +16,11 @@ export const commands: readonly CommandEntry[] = [
     load: () => import("./commands/devices.js"),
   },
   {
+    name: "build",
+    summary: "compile the native addon of this installation",
+    load: () => import("./commands/build.js"),
+  },
+  {
     name: "doctor",
     summary: "describe this installation and machine, and try every device",
     load: () => import("./commands/doctor.js"),

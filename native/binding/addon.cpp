@@ -45,6 +45,10 @@ Napi::Value allocate_host(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value address_of(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] { return to_bigint(info.Env(), view<float>(info[0]).data); });
+}
+
 template <class Block>
 Napi::Array field_names(Napi::Env env) {
   auto names = Napi::Array::New(env);
@@ -77,6 +81,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment);
   exports["setErrorClass"] = Napi::Function::New<set_error_class>(env, "setErrorClass");
   exports["devices"] = Napi::Function::New<list_devices>(env, "devices");
+  exports["addressOf"] = Napi::Function::New<address_of>(env, "addressOf");
   exports["tables"] = tables(env);
   exports["foreseen"] = Napi::Number::New(env, static_cast<double>(Pipeline::kForeseen));
   exports["Stream"] = StreamWrap::define(env);

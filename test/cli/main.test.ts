@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { expect } from "chai";
 import { commands } from "../../lib/cli/commands.js";
 import { packageVersion } from "../../lib/cli/package.js";
@@ -56,6 +57,15 @@ describe("the command line", () => {
 
   it("writes no colours into a pipe", async () => {
     expect(hasEscapes((await cli(["devices"])).stdout)).to.equal(false);
+  });
+
+  it("build brings the addon up to date, and says what the build said when it fails", async function () {
+    this.timeout(600_000);
+    const { status, stdout } = await cli(["build", "--json"]);
+    expect({ status, ...JSON.parse(stdout) }).to.deep.equal({ status: 0, built: true });
+    const failed = await cli(["build"], { npm_config_nodedir: "/nowhere", PATH: dirname(process.execPath) });
+    expect({ status: failed.status, stdout: failed.stdout }).to.deep.equal({ status: 3, stdout: "" });
+    expect(failed.stderr).to.contain("failed: see above");
   });
 
   describe("in a terminal", () => {
