@@ -1,5 +1,5 @@
 // Every device, with every thread count and whatever floating-point mode the caller has set, leaves the bits that
-// cpu:scalar leaves on one thread. Usage: conformance_test [repetitions [kind]]
+// cpu:scalar leaves on one thread, streaming passes in between or not. Usage: conformance_test [repetitions [kind]]
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -118,7 +118,8 @@ void add_block(Trace& trace, const std::string& name, const T& block) {
   trace.add(name, reinterpret_cast<const double*>(&block), sizeof block / sizeof(double));
 }
 
-Trace run(const Scenario& scenario, const char* device, int threads, caller::Mode mode) {
+/// `streams`: after each step a streaming pass follows.
+Trace run(const Scenario& scenario, const char* device, int threads, caller::Mode mode, bool streams) {
   Trace trace;
   Model model(scenario.recipe, device, threads);
   uint32_t seed = scenario.seed;
@@ -136,6 +137,7 @@ Trace run(const Scenario& scenario, const char* device, int threads, caller::Mod
     const caller::Mode before = caller::read_mode();
     caller::write_mode(mode);
     const Report& report = model.optimizer.step(scenario.controls[step]);
+    if (streams) expect(model.optimizer.stream_pass(), "%s has no streaming pass", device);
     trace.mode_kept = trace.mode_kept && caller::read_mode() == mode;
     caller::write_mode(before);
     add_block(trace, "report of step " + std::to_string(step), report);
@@ -167,13 +169,13 @@ void conforms(const Device& device, unsigned streams, int repetitions) {
   for (int repetition = 0; repetition < repetitions; ++repetition) {
     const uint32_t seed = streams * 1000000u + static_cast<uint32_t>(repetition) * 7919u + 1u;
     const Scenario scenario = random_scenario(seed, streams);
-    const Trace expected = run(scenario, "cpu:scalar", 1, caller::kModes[0]);
+    const Trace expected = run(scenario, "cpu:scalar", 1, caller::kModes[0], false);
     for (int threads = 1; threads <= 4; ++threads) {
       // Each thread count meets a mode, each mode each thread count in some repetition.
       // A GPU has its own mode, but an interpreter of its code has the caller's.
       const bool is_cpu = std::string(device.kind()) == "cpu";
       const caller::Mode mode = caller::kModes[is_cpu ? (repetition + threads) % caller::kModeCount : 0];
-      compare(scenario, expected, run(scenario, device.name(), threads, mode), threads, mode);
+      compare(scenario, expected, run(scenario, device.name(), threads, mode, true), threads, mode);
     }
   }
 }

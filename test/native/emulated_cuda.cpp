@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <utility>
 
@@ -14,16 +15,21 @@ namespace adamw {
 namespace {
 
 using Kernel = void (*)(Plan);
+using StreamKernel = void (*)(Plan, float never);
 
 struct Kernels {
   Kernel norms[Layouts::kSize][kStreamSets];
   Kernel update[Layouts::kSize][kStreamSets];
+  StreamKernel read[Layouts::kSize][kStreamSets];
+  StreamKernel stream[Layouts::kSize][kStreamSets];
 };
 
 template <class Layout, unsigned... sets>
 void fill(Kernels& kernels, size_t layout, std::integer_sequence<unsigned, sets...>) {
   ((kernels.norms[layout][sets] = cuda::norms<Layout, sets & kAccumulator>), ...);
   ((kernels.update[layout][sets] = cuda::update<Layout, sets>), ...);
+  ((kernels.read[layout][sets] = cuda::read_all<Layout, sets & kAccumulator>), ...);
+  ((kernels.stream[layout][sets] = cuda::stream_all<Layout, sets>), ...);
 }
 
 template <class... Items>
@@ -70,6 +76,14 @@ class EmulatedCuda final : public Device {
   void update(const Plan& plan, const Launch& launch) const override {
     emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), kernels_.update[plan.layout][plan.streams],
                       plan);
+  }
+  bool stream_pass(const Plan& plan, const Launch& launch) const override {
+    for (const StreamKernel kernel :
+         {kernels_.read[plan.layout][plan.streams], kernels_.stream[plan.layout][plan.streams]}) {
+      emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), kernel, plan,
+                        std::numeric_limits<float>::quiet_NaN());
+    }
+    return true;
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "check.h"
 #include "device.h"
@@ -14,16 +15,21 @@ namespace cuda {
 namespace {
 
 using Kernel = void (*)(Plan);
+using StreamKernel = void (*)(Plan, float never);
 
 struct Kernels {
   Kernel norms[Layouts::kSize][kStreamSets];
   Kernel update[Layouts::kSize][kStreamSets];
+  StreamKernel read[Layouts::kSize][kStreamSets];
+  StreamKernel stream[Layouts::kSize][kStreamSets];
 };
 
 template <class Layout, unsigned... sets>
 void add_layout(Kernels& kernels, size_t layout, std::integer_sequence<unsigned, sets...>) {
   ((kernels.norms[layout][sets] = norms<Layout, sets & kAccumulator>), ...);
   ((kernels.update[layout][sets] = update<Layout, sets>), ...);
+  ((kernels.read[layout][sets] = read_all<Layout, sets & kAccumulator>), ...);
+  ((kernels.stream[layout][sets] = stream_all<Layout, sets>), ...);
 }
 
 /// Every layout with every set of streams.
@@ -172,6 +178,19 @@ class CudaDevice final : public Device {
     kernels().update[plan.layout][plan.streams]<<<grid(plan.chunk_count), kThreads, 0, stream_of(launch.stream)>>>(
         plan);
     check(cudaGetLastError(), "launch of update");
+  }
+
+  bool stream_pass(const Plan& plan, const Launch& launch) const override {
+    if (plan.chunk_count == 0) return true;
+    const Current current(index_);
+    constexpr float kNever = std::numeric_limits<float>::quiet_NaN();
+    const auto start = [&](StreamKernel kernel) {
+      kernel<<<grid(plan.chunk_count), kThreads, 0, stream_of(launch.stream)>>>(plan, kNever);
+    };
+    if (plan.may_sum) start(kernels().read[plan.layout][plan.streams]);
+    start(kernels().stream[plan.layout][plan.streams]);
+    check(cudaGetLastError(), "launch of stream_all");
+    return true;
   }
 
   void* create_stream() const override {

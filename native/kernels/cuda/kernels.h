@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/pass.h"
+#include "kernels/stream.h"
 #include "pack.h"
 #include "policy.h"
 #include "rule/control.h"
@@ -182,6 +183,48 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks) update(const __grid
 __global__ void __launch_bounds__(kThreads) fill(float* to, float value, int64_t count) {
   const int64_t stride = int64_t{gridDim.x} * kThreads;
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += stride) to[i] = value;
+}
+
+template <class V, class Layout, unsigned streams>
+__device__ float sum_for_norm(const Row& row, const void* gradient, const BlockSpan& span) {
+  V sum(0.0f);
+  span.each_vector<V>(
+      [&](int64_t i, auto count) { sum = sum + read_for_norm<V, Layout, streams>(row, gradient, i, count); });
+  return sum.x[0] + sum.x[1] + sum.x[2] + sum.x[3];
+}
+
+/// Reads what norms reads; kernels/stream.h says what `never` is.
+template <class Layout, unsigned streams>
+__global__ void __launch_bounds__(kThreads, kResidentBlocks) read_all(const __grid_constant__ Plan plan, float never) {
+  for (int64_t index = blockIdx.x; index < plan.chunk_count; index += gridDim.x) {
+    const Chunk chunk = plan.chunks[index];
+    const Row row = global(plan.rows[chunk.row]);
+    const void* const gradient = global(plan.gradients[chunk.row]);
+    if (gradient == nullptr) continue;
+    const BlockSpan span{chunk.begin, chunk.count};
+    const float sum = is_aligned(gradient) ? sum_for_norm<Pack<true>, Layout, streams>(row, gradient, span)
+                                           : sum_for_norm<Pack<false>, Layout, streams>(row, gradient, span);
+    if (sum >= never) plan.chunk_sums[index] = static_cast<double>(sum);
+  }
+}
+
+/// Moves what update moves.
+template <class Layout, unsigned streams>
+__global__ void __launch_bounds__(kThreads, kResidentBlocks)
+    stream_all(const __grid_constant__ Plan plan, float never) {
+  const bool writes_gradient = plan.board->policy.zero_gradients != 0;
+  for (int64_t index = blockIdx.x; index < plan.chunk_count; index += gridDim.x) {
+    const Chunk chunk = plan.chunks[index];
+    const Row row = global(plan.rows[chunk.row]);
+    void* const gradient = global(plan.gradients[chunk.row]);
+    if (gradient == nullptr) continue;
+    const BlockSpan span{chunk.begin, chunk.count};
+    if (is_aligned(row, gradient)) {
+      stream<Pack<true>, Layout, streams>(row, gradient, writes_gradient, never, span);
+    } else {
+      stream<Pack<false>, Layout, streams>(row, gradient, writes_gradient, never, span);
+    }
+  }
 }
 
 /// Exchanges two ranges of floats.
