@@ -1,6 +1,6 @@
 /** Dynamic loss scaling around an AdamW. */
 
-import { AdamW, engineOf, stateOf, takeScaling, variablesOf } from "./adamw.js";
+import { AdamW, coreOf } from "./adamw.js";
 import type { RuntimeOptions } from "./device.js";
 import type { DeviceBuffer } from "./device-buffer.js";
 import type { Counters } from "./engine.js";
@@ -53,7 +53,7 @@ export class LossScaleOptimizer {
     if (!(inner instanceof AdamW)) throw invalid("the inner optimizer", "an AdamW", inner);
     this.#inner = inner;
     this.#options = resolveLossScaleOptions(options);
-    inner[takeScaling]({
+    inner[coreOf].takeScaling({
       // Keras keeps the scale in float32.
       scale: Math.fround(this.#options.initialScale),
       dynamic: {
@@ -161,8 +161,8 @@ export class LossScaleOptimizer {
   }
 
   #variables(): VariableSource[] {
-    const inner = this.#inner[variablesOf]();
-    const engine = this.#inner[engineOf]();
+    const { variables: inner, lifecycle } = this.#inner[coreOf];
+    const engine = lifecycle.idle;
     const counter = (name: string, dtype: "int32" | "float32", kind: Kind<number>, key: keyof Counters) =>
       scalarVariable({
         path: `${this.name}/${name}`,
@@ -208,7 +208,7 @@ export class LossScaleOptimizer {
   }
 
   #state(to: "save" | "load"): OptimizerState {
-    return { ...this.#inner[stateOf](to), config: () => serialize(this) };
+    return this.#inner[coreOf].state(to, () => serialize(this));
   }
 
   synchronize(): void {

@@ -13,7 +13,7 @@ const elements = 100_003;
 /** Takes steps and as many streaming passes with memory of the GPU. */
 const program = `
   const { AdamW, openDevice } = await import("${library}/index.ts");
-  const { engineOf } = await import("${library}/adamw.ts");
+  const { coreOf } = await import("${library}/adamw.ts");
   const [options, count] = process.argv.slice(1).map((text) => JSON.parse(text));
   const device = openDevice("cuda");
   const [value, gradient] = [1, 1].map((x) => device.allocate("float32", ${elements}).fill(x));
@@ -21,7 +21,7 @@ const program = `
   for (let i = 0; i < count; i += 1) {
     optimizer.step();
     optimizer.synchronize();
-    optimizer[engineOf]().streamPass();
+    optimizer[coreOf].lifecycle.idle.streamPass();
   }
   optimizer.dispose();
 `;

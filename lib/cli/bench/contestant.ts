@@ -1,6 +1,6 @@
 /** Who takes part in a benchmark: something that can take steps over shared memory, ours or a peer's. */
 
-import { AdamW, engineOf } from "../../adamw.js";
+import { AdamW, coreOf } from "../../adamw.js";
 import type { OptionSet } from "../option-sets.js";
 import { byteModel } from "./byte-model.js";
 import { flopModel } from "./flop-model.js";
@@ -65,7 +65,7 @@ export class OwnContestant implements Contestant {
       bytes: model.step,
       operations: flopModel(set.options),
     };
-    const engine = this.optimizer[engineOf]();
+    const engine = this.optimizer[coreOf].lifecycle.idle;
     if (engine.streamPass()) {
       this.stream = {
         bytes: model.update,

@@ -1,0 +1,143 @@
+/** What an AdamW is made of, for the class itself and for what is wrapped around it. */
+
+import type { Averages } from "./averages.js";
+import { Bindings } from "./bindings.js";
+import { parseRuntime, type Runtime, type RuntimeOptions } from "./device.js";
+import { Engine } from "./engine.js";
+import { AdamWError, invalid } from "./errors.js";
+import { exclusionsKind, nameExclusions, type WeightDecayExclusions } from "./exclusions.js";
+import type { Gradients } from "./gradients.js";
+import { type LossScaling, packSettings, resolveFrozen } from "./hyper.js";
+import { Lifecycle } from "./lifecycle.js";
+import { type AdamWOptions, type ResolvedOptions, resolveOptions } from "./options.js";
+import { type ParameterInit, parseParameters } from "./parameters.js";
+import type { OptimizerState } from "./state/optimizer-state.js";
+import { StepRates } from "./step-rates.js";
+import type { StepReport } from "./step-report.js";
+import type { Step } from "./stepper.js";
+import { type CapturedStep, capturing, refuseCapture } from "./stream.js";
+import { parse } from "./validate.js";
+import { optimizerVariables, type VariableSource } from "./variables.js";
+
+export class Core {
+  readonly options: ResolvedOptions;
+  readonly rates: StepRates;
+  readonly lifecycle = new Lifecycle();
+  readonly #runtime: Runtime;
+  #exclusions: WeightDecayExclusions | null;
+  #scaling: LossScaling;
+
+  /** @throws INVALID_ARGUMENT */
+  constructor(options: AdamWOptions, runtime: RuntimeOptions) {
+    this.options = resolveOptions(options);
+    this.#runtime = parseRuntime(runtime);
+    this.rates = new StepRates(this.options);
+    this.#exclusions = this.options.excludeFromWeightDecay;
+    this.#scaling = { scale: this.options.lossScaleFactor ?? 1 };
+  }
+
+  build(parameters: readonly ParameterInit[]): void {
+    if (this.lifecycle.engine) {
+      throw new AdamWError("ALREADY_BUILT", "The optimizer has its parameters; rebind() gives them other memory");
+    }
+    const parsed = parseParameters(parameters);
+    const frozen = resolveFrozen(this.options, parsed);
+    if (!frozen.includes(false)) throw invalid("groups", "groups that leave a parameter unfrozen", this.options.groups);
+    const settings = packSettings(this.options, this.#exclusions, parsed);
+    const engine = new Engine(this.options, new Bindings(parsed, frozen), this.#runtime, this.#scaling);
+    engine.assign(settings);
+    this.lifecycle.start(engine, this.options.useEma);
+    this.#exclusions &&= nameExclusions(this.#exclusions, parsed);
+  }
+
+  /** Undefined where the step is not done on return. */
+  step(gradients: Gradients | undefined, gradientScale: number): StepReport | undefined {
+    const engine = this.lifecycle.ready;
+    const step = this.#describe(gradients, gradientScale);
+    const captured = capturing(engine.stream);
+    if (!captured) return engine.run(step);
+    captured.push(this.#capture(engine, step));
+    return undefined;
+  }
+
+  async stepAsync(gradients: Gradients | undefined, gradientScale: number): Promise<StepReport> {
+    const engine = this.lifecycle.ready;
+    if (capturing(engine.stream)) refuseCapture("a step of the Async forms");
+    return engine.runAsync(this.#describe(gradients, gradientScale));
+  }
+
+  #describe(gradients: Gradients | undefined, gradientScale: number): Step {
+    return { gradients, gradientScale, rates: this.rates, checkReady: () => this.lifecycle.ready };
+  }
+
+  #capture(engine: Engine, step: Step): CapturedStep {
+    if (step.gradients) throw invalid("work", "a function that calls step(), with gradients that are bound", "apply()");
+    const { prepare, depart } = engine.capture(step);
+    return {
+      prepare: () => {
+        step.checkReady();
+        prepare();
+      },
+      depart,
+    };
+  }
+
+  get exclusions(): WeightDecayExclusions | null {
+    return this.#exclusions && nameExclusions(this.#exclusions, []);
+  }
+
+  exclude(exclusions: WeightDecayExclusions): void {
+    const engine = this.lifecycle.engine && this.lifecycle.idle;
+    const parsed = parse(exclusionsKind, exclusions, "excludeFromWeightDecay");
+    engine?.assign(packSettings(this.options, parsed, engine.parameters));
+    this.#exclusions = engine ? nameExclusions(parsed, engine.parameters) : parsed;
+  }
+
+  /** The loss scale, and the engine that adapts it, if it is adapted. */
+  get scaling(): LossScaling & { engine: Engine | undefined } {
+    const { engine } = this.lifecycle;
+    return { ...this.#scaling, engine: this.#scaling.dynamic && engine };
+  }
+
+  /** Takes over the loss scale, before or after build. @throws INVALID_ARGUMENT when it scales or throws by itself, BUSY */
+  takeScaling(scaling: LossScaling): void {
+    const { lossScaleFactor, nonFinite } = this.options;
+    if (lossScaleFactor !== null) throw invalid("lossScaleFactor of the inner optimizer", "null", lossScaleFactor);
+    if (nonFinite === "throw") {
+      throw invalid("nonFinite of the inner optimizer", '"propagate" or "skip" (steps are skipped here)', nonFinite);
+    }
+    this.lifecycle.engine?.setScaling(scaling);
+    this.#scaling = scaling;
+  }
+
+  /** @throws INVALID_ARGUMENT */
+  get averages(): Averages {
+    const { averages } = this.lifecycle;
+    if (averages) return averages;
+    throw new AdamWError("INVALID_ARGUMENT", "There are no averages without useEma: true");
+  }
+
+  /** The state as Keras lists it. */
+  get variables(): VariableSource[] {
+    const get = () => this.rates.learningRate as number;
+    const set = (rate: number) => this.rates.restoreLearningRate(rate);
+    const rate = typeof this.rates.learningRate === "number" ? { get, set } : undefined;
+    return optimizerVariables(this.options, this.lifecycle.settled, rate);
+  }
+
+  /** What saving and loading need; `config` makes the JSON that stands for the optimizer. */
+  state(to: "save" | "load", config: OptimizerState["config"]): OptimizerState {
+    return {
+      engine: to === "save" ? this.lifecycle.settled : this.lifecycle.loadable,
+      options: this.options,
+      config,
+      dynamicLossScale: this.#scaling.dynamic !== undefined,
+      learningRate: () => {
+        const { learningRate } = this.rates;
+        return typeof learningRate === "number" ? learningRate : null;
+      },
+      setLearningRate: (rate) => this.rates.restoreLearningRate(rate),
+      hold: (reason) => this.lifecycle.hold(reason),
+    };
+  }
+}
