@@ -37,6 +37,7 @@ export class Engine {
   readonly #bindings: Bindings;
   readonly #native: NativeOptimizer;
   readonly #stepper: Stepper;
+  #lossScale: DeviceBuffer | undefined;
 
   constructor(options: ResolvedOptions, bindings: Bindings, runtime: Runtime, scaling: LossScaling) {
     const blocks = new Blocks();
@@ -122,9 +123,10 @@ export class Engine {
   /** Where the device keeps the loss scale of the coming step; undefined where steps are done on return. */
   get lossScaleBuffer(): DeviceBuffer | undefined {
     if (!this.#native.isAsynchronous) return undefined;
-    const { device } = this;
+    const { device, stream } = this;
     const pointer = this.#native.lossScale;
-    return DeviceBuffer.fromPointer({ device, pointer, dtype: "float32", length: 1, owner: this, stream: this.stream });
+    this.#lossScale ??= DeviceBuffer.fromPointer({ device, pointer, dtype: "float32", length: 1, owner: this, stream });
+    return this.#lossScale;
   }
 
   /** Raw steps so far. */
