@@ -1,3 +1,5 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { expect } from "chai";
 import { AdamW, DeviceBuffer, devices, type Event, openDevice, Stream } from "../lib/index.js";
 import { rejects, rejectsLater, rejectsWith } from "./rejects.js";
@@ -228,16 +230,24 @@ describe(`Memory of other libraries on ${name}`, () => {
     rejects(bad, "stream");
   });
 
-  it("is shared between processes only if it was allocated for that, and on a GPU", function () {
+  it("is shared between processes only if it was allocated for that, and on a GPU", () => {
     rejectsWith("NOT_SHAREABLE", () => device.allocate("float32", 1).share());
     rejects(() => DeviceBuffer.open({} as never), "device");
-    if (device.kind !== "cuda")
-      rejectsWith("NOT_SHAREABLE", () => device.allocate("float32", 1, { shareable: true }).share());
+    if (device.kind === "cuda") return;
+    rejectsWith("NOT_SHAREABLE", () => device.allocate("float32", 1, { shareable: true }).share());
+  });
+
+  it("is opened by another process, and changed there", async function () {
     if (device.kind !== "cuda" || usable[0]!.model.includes("emulator")) {
       console.log("sharing between processes: skipped: needs a GPU");
       this.skip();
     }
-    const shared = device.allocate("float32", 2, { shareable: true }).slice(1).share();
-    expect(JSON.parse(JSON.stringify(shared))).to.deep.include({ device: name, length: 1, offset: 1 });
+    const whole = device.allocate("float32", 3, { shareable: true }).write(Float32Array.of(1, 2, 3));
+    const child = fork(new URL("workers/open-shared.mjs", import.meta.url));
+    child.send(JSON.parse(JSON.stringify(whole.slice(1).share())));
+    const [values] = await once(child, "message");
+    expect(values).to.deep.equal([2, 3]);
+    await once(child, "exit");
+    expect([...whole.read()]).to.deep.equal([1, 4, 6]);
   });
 });
