@@ -13,7 +13,10 @@ namespace adamw {
 
 Optimizer::Optimizer(const OptimizerSpec& spec)
     : stream_(spec.stream),
-      device_(&stream_->device()),
+      offload_(spec.offload_window == 0
+                   ? nullptr
+                   : std::make_unique<Offload>(*stream_, find_device("cpu"), spec.parameters, spec.offload_window)),
+      device_(offload_ ? offload_.get() : &stream_->device()),
       launch_{spec.threads, stream_->handle()},
       memory_(*device_, spec.policy, spec.parameters) {
   Board& board = *memory_.board.host();
@@ -197,6 +200,7 @@ void Optimizer::set_policy(const Policy& policy) {
 }
 
 void* Optimizer::reachable_param(size_t index, const Located& param) {
+  if (offload_) offload_->locate_param(index, param);
   if (!ahead_) return param.data;
   const auto row = static_cast<int64_t>(index);
   const bool is_host = param.place == Place::kHost;
@@ -236,6 +240,7 @@ void Optimizer::set_counters(const Counters& counters) {
   memory_.board.push(launch_);
   settle();
   if (ahead_) ahead_->failed = false;
+  if (offload_) offload_->mend();
   if (ahead_) ahead_->pipeline.reset(*memory_.board.host());
 }
 
@@ -263,6 +268,7 @@ void* Optimizer::slot_at(size_t index, SlotIndex which, int64_t offset) const {
 }
 
 void Optimizer::read_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, float* to) {
+  if (offload_) offload_->check_whole();
   device_->copy(to, slot_at(index, which, offset), static_cast<size_t>(count) * state_element_bytes(), launch_);
   settle();
 }
@@ -282,6 +288,7 @@ void Optimizer::exchange_ema() {
 }
 
 void Optimizer::apply_ema() {
+  if (offload_) offload_->check_whole();
   if (ahead_) ahead_->neighbours.arrive();
   for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
     const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();

@@ -7,6 +7,7 @@
 
 #include "mirror.h"
 #include "neighbours.h"
+#include "offload.h"
 #include "pipeline.h"
 #include "plan.h"
 #include "stream.h"
@@ -19,6 +20,9 @@ struct OptimizerSpec {
   Policy policy{};
   double loss_scale = 1.0;
   std::vector<ParameterSpec> parameters;
+  /// Elements staged at a time where the stream is a GPU's and the best CPU device keeps the state and steps; 0: it
+  /// does not.
+  int64_t offload_window = 0;
 };
 
 class Optimizer {
@@ -80,6 +84,7 @@ class Optimizer {
   void bind_gradient(size_t index, const Located& gradient) {
     void*& bound = memory_.gradients.host()[index];
     void* const reachable = ahead_ ? reachable_gradient(index, gradient) : gradient.data;
+    if (offload_) offload_->locate_gradient(index, gradient);
     if (ahead_ && bound != reachable) ahead_->rebound = true;
     bound = reachable;
   }
@@ -133,6 +138,7 @@ class Optimizer {
   void send_rates(const Pipeline::Flight& flight, const Rates* rates, int64_t count);
 
   StreamPointer stream_;
+  std::unique_ptr<Offload> offload_;  ///< null where the state is not offloaded
   const Device* device_;
   Launch launch_;
   PlanMemory memory_;

@@ -24,8 +24,8 @@ enum class Place {
   kOpened,  ///< kShared memory of another process
 };
 
-/// One place that computes. Devices are process-wide, immutable, usable from any thread and never destroyed: a step may
-/// still run while the process exits. Memory they work on belongs to the caller.
+/// One place that computes. Those of devices() are process-wide, immutable, usable from any thread and never destroyed:
+/// a step may still run while the process exits. Memory they work on belongs to the caller.
 class Device {
  public:
   /// "cpu:avx512", "cuda:0"; what stands before the colon is its kind.

@@ -90,7 +90,7 @@ uint32_t result(const Case& of, const char* device, int threads) {
 
   Model model(recipe, device, threads);
   uint32_t seed = 0;
-  for (const Guarded& param : model.params) fill(param.data(), param.count(), ++seed);
+  for (const Array& param : model.params) fill(param.data(), param.count(), ++seed);
   for (int step = 0; step < kSteps; ++step) {
     for (size_t i = 0; i < model.size(); ++i) {
       fill(model.gradients[i].data(), model.gradients[i].count(), ++seed);

@@ -1,12 +1,12 @@
-// An optimizer over parameters and gradients in guarded memory.
+// An optimizer over parameters and gradients in guarded memory, or in a device's.
 #pragma once
 
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "array.h"
 #include "engine/optimizer.h"
-#include "guarded.h"
 
 namespace model {
 
@@ -39,23 +39,34 @@ struct Recipe {
   std::vector<Shape> shapes;
 };
 
+/// An optimizer whose state is offloaded, its arrays in the device's memory.
+struct Offloading {
+  int64_t window = 0;  ///< elements; 0: nothing is offloaded
+  bool mixed = false;  ///< some arrays are the host's
+};
+
 class Model {
  public:
-  std::vector<Guarded> params;
-  std::vector<Guarded> gradients;
+  adamw::StreamPointer stream;
+  std::vector<Array> params;
+  std::vector<Array> gradients;
   adamw::Optimizer optimizer;
 
-  Model(const Recipe& recipe, const std::string& device, int threads)
-      : params(memory(recipe)), gradients(memory(recipe)), optimizer(spec(recipe, device, threads)) {
+  Model(const Recipe& recipe, const std::string& device, int threads, Offloading offloading = {})
+      : stream(std::make_shared<adamw::Stream>(device, adamw::Stream::Kind::kDefault)),
+        params(memory(recipe, offloading, 2)),
+        gradients(memory(recipe, offloading, 3)),
+        optimizer(spec(recipe, threads, offloading)) {
     std::vector<int64_t> assignment;
     for (const Shape& shape : recipe.shapes) assignment.push_back(shape.setting);
     optimizer.assign(recipe.settings, assignment);
   }
 
   size_t size() const { return params.size(); }
-  /// Takes the gradient away or gives it back.
+  /// Takes the gradient away or gives it back, with its present values.
   void present(size_t index, bool is_present) {
-    optimizer.bind_gradient(index, {is_present ? gradients[index].data() : nullptr});
+    gradients[index].push();
+    optimizer.bind_gradient(index, is_present ? gradients[index].located() : adamw::Located{});
   }
 
   /// visit(name, parameter index, data, count) for every array that a step may touch.
@@ -63,9 +74,13 @@ class Model {
   template <class Visit>
   void each_array(Visit&& visit) {
     for (size_t i = 0; i < size(); ++i) {
+      params[i].pull();
       visit("param", i, params[i].data(), params[i].count());
-      optimizer.bind_param(i, {params[i].data()});
+      params[i].push();
+      optimizer.bind_param(i, params[i].located());
+      gradients[i].pull();
       visit("gradient", i, gradients[i].data(), params[i].count());
+      gradients[i].push();
       for (int index = 0; index < adamw::kSlots; ++index) {
         const auto slot = static_cast<adamw::SlotIndex>(index);
         if (optimizer.slot(i, slot) == nullptr) continue;
@@ -78,17 +93,22 @@ class Model {
   }
 
  private:
-  static std::vector<Guarded> memory(const Recipe& recipe) {
-    std::vector<Guarded> arrays;
-    arrays.reserve(recipe.shapes.size());
-    for (const Shape& shape : recipe.shapes) arrays.emplace_back(shape.count, shape.slack);
+  /// Where places are mixed, one array in `share` is the host's.
+  std::vector<Array> memory(const Recipe& recipe, Offloading offloading, size_t share) const {
+    std::vector<Array> arrays;
+    for (const Shape& shape : recipe.shapes) {
+      if (offloading.window == 0 || (offloading.mixed && arrays.size() % share == 0)) {
+        arrays.emplace_back(shape.count, shape.slack);
+      } else {
+        arrays.emplace_back(shape.count, shape.slack, stream->device());
+      }
+    }
     return arrays;
   }
-  adamw::OptimizerSpec spec(const Recipe& recipe, const std::string& device, int threads) const {
-    const auto stream = std::make_shared<adamw::Stream>(device, adamw::Stream::Kind::kDefault);
-    adamw::OptimizerSpec spec{stream, threads, recipe.policy, recipe.loss_scale, {}};
+  adamw::OptimizerSpec spec(const Recipe& recipe, int threads, Offloading offloading) const {
+    adamw::OptimizerSpec spec{stream, threads, recipe.policy, recipe.loss_scale, {}, offloading.window};
     for (size_t i = 0; i < size(); ++i) {
-      spec.parameters.push_back({{params[i].data()}, {gradients[i].data()}, params[i].count()});
+      spec.parameters.push_back({params[i].located(), gradients[i].located(), params[i].count()});
     }
     return spec;
   }

@@ -202,7 +202,7 @@ void fold_order(const Device& device) {
   }
   double total = 0.0;
   std::vector<double> sums;
-  for (const Guarded& gradient : model.gradients) {
+  for (const Array& gradient : model.gradients) {
     sums.push_back(plain_sum(gradient.data(), gradient.count(), static_cast<float>(scale)));
     total += sums.back();
   }
