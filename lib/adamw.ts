@@ -88,7 +88,7 @@ export class AdamW {
 
   /**
    * One step with these gradients: one entry per parameter, null for none, or an object by name. On a CPU device it is
-   * done on return; on a GPU it is issued, and the report comes later: `report`, or the Async forms.
+   * done on return; on a GPU that has the state it is issued, and the report comes later: `report`, or the Async forms.
    *
    * @throws NOT_BUILT, BUSY, DISPOSED, INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, NON_FINITE; the state is untouched then
    */

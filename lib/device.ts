@@ -1,9 +1,10 @@
 /** The devices a step can run on. */
 
 import { availableParallelism } from "node:os";
+import { invalid } from "./errors.js";
 import { type DeviceInfo, native } from "./native.js";
 import { Stream, streamPointer } from "./stream.js";
-import { type Kind, parse, parseRecord, text } from "./validate.js";
+import { type Kind, oneOf, orNull, parse, parseRecord, text } from "./validate.js";
 
 export type { DeviceInfo };
 
@@ -15,6 +16,13 @@ export interface RuntimeOptions {
   threads?: number | undefined;
   /** On a GPU: where steps are put in order; a handle of CUDA's too. @default the device's default stream */
   stream?: Stream | bigint | undefined;
+  /**
+   * "cpu": beside a GPU, the state is in host memory and the CPU steps; parameters and gradients of the GPU come and go
+   * during each step.
+   *
+   * @default null
+   */
+  offload?: Runtime["offload"] | undefined;
 }
 
 /** The runtime options with every field present. */
@@ -22,10 +30,11 @@ export interface Runtime {
   readonly device: string;
   readonly threads: number;
   readonly stream: Stream | bigint | undefined;
+  readonly offload: "cpu" | null;
 }
 
 /** The names of the runtime options. */
-export const runtimeKeys: readonly string[] = ["device", "threads", "stream"];
+export const runtimeKeys: readonly string[] = ["device", "threads", "stream", "offload"];
 
 /** Workers are never dismissed, so a mistyped number must not hire them by the thousand. */
 const mostThreads = 1024;
@@ -37,13 +46,24 @@ const threadCount: Kind<number> = {
 
 /** @throws INVALID_ARGUMENT, for the environment variable too */
 export function parseRuntime(runtime: RuntimeOptions): Runtime {
-  const { device, threads, stream } = parseRecord(runtime, "the runtime options", runtimeKeys);
-  return {
+  const { device, threads, stream, offload = null } = parseRecord(runtime, "the runtime options", runtimeKeys);
+  const parsed: Runtime = {
     device: parse(text, device ?? (stream instanceof Stream ? stream.device : "auto"), "device"),
     threads: threads === undefined ? defaultThreads() : parse(threadCount, threads, "threads"),
     stream: stream === undefined ? undefined : parse(streamKind, stream, "stream"),
+    offload: parse(offloadKind, offload, "offload"),
   };
+  checkOffload(parsed, parsed.device);
+  return parsed;
 }
+
+/** Holds `offload` to the device that is asked for or found. @throws INVALID_ARGUMENT on a CPU device */
+export function checkOffload({ offload }: Runtime, device: string): void {
+  if (offload === null || !/^cpu(:|$)/.test(device)) return;
+  throw invalid("device", `a GPU for offload: "${offload}" ("cuda", or "auto" with DeviceBuffers of one)`, device);
+}
+
+const offloadKind: Kind<Runtime["offload"]> = orNull(oneOf("cpu"));
 
 const streamKind: Kind<Stream | bigint> = {
   expected: "a Stream or a handle of CUDA's as a bigint",

@@ -2,7 +2,7 @@
 
 import { AheadStepper } from "./ahead-stepper.js";
 import type { Bindings } from "./bindings.js";
-import type { Runtime } from "./device.js";
+import { checkOffload, type Runtime } from "./device.js";
 import { DeviceBuffer, streamOn } from "./device-buffer.js";
 import { DirectStepper } from "./direct-stepper.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
@@ -47,6 +47,7 @@ export class Engine {
     this.#native = new native.Optimizer({
       stream: this.stream.native,
       threads: runtime.threads,
+      offload: runtime.offload !== null,
       policy: packPolicy(options, scaling),
       lossScale: scaling.scale,
       parameters: bindings.trained,
@@ -234,10 +235,12 @@ export class Engine {
 }
 
 /** Arrays of the host are updated where they are, beside a GPU too; a device that is named gets copies of them. */
-function streamFor({ device, stream }: Runtime, bindings: Bindings): Stream {
+function streamFor(runtime: Runtime, bindings: Bindings): Stream {
+  const { device, stream } = runtime;
   const wanted = device === "auto" ? (deviceOf(bindings.memories()) ?? "cpu") : device;
   const found = stream instanceof Stream ? stream : new Stream(new native.Stream(wanted, stream));
   if (stream instanceof Stream) streamOn(wanted, stream);
+  checkOffload(runtime, found.device);
   bindings.checkDevice(found.device);
   return found;
 }

@@ -79,6 +79,8 @@ export interface NativeSpec {
   readonly stream: NativeStream;
   /** 0: as many as the process may use. */
   readonly threads: number;
+  /** The device is a GPU, and the CPU has the state and steps. */
+  readonly offload?: boolean;
   readonly policy: Float64Array;
   readonly lossScale: number;
   readonly parameters: readonly NativeParameter[];

@@ -16,7 +16,7 @@ export interface OptimizerPlan {
   readonly gradients: number;
   /** Bytes of each slot that the optimizer keeps, by Keras' name. */
   readonly slots: Readonly<Record<string, number>>;
-  /** Bytes of all slots. */
+  /** Bytes of all slots: in host memory on a CPU device and with `offload: "cpu"`, else in the GPU's. */
   readonly state: number;
   /** Bytes of values, gradients and state. */
   readonly total: number;

@@ -1,5 +1,5 @@
 import { devices } from "../lib/index.js";
-import { bufferSubject, cpuSubject, runConformance } from "./conformance.js";
+import { bufferSubject, cpuSubject, offloadSubject, runConformance } from "./conformance.js";
 
 describe("The bits of cpu:scalar on one thread are returned", () => {
   for (const { name, kind, available, reason } of devices()) {
@@ -15,6 +15,10 @@ describe("The bits of cpu:scalar on one thread are returned", () => {
   for (const { name, kind, available } of devices()) {
     if (available && (kind !== "cpu" || name === "cpu:scalar")) {
       describe(`by ${name}, in its own buffers`, () => runConformance(bufferSubject(name)));
+    }
+    if (available && kind !== "cpu") {
+      describe(`by ${name}, offloaded, in its own buffers`, () => runConformance(offloadSubject(name, false)));
+      describe(`by ${name}, offloaded, in arrays and buffers`, () => runConformance(offloadSubject(name, true)));
     }
   }
 });

@@ -7,7 +7,7 @@ import { expect } from "chai";
 import {
   AdamW,
   type AdamWOptions,
-  type DeviceBuffer,
+  DeviceBuffer,
   openDevice,
   type ParameterInit,
   type StepReport,
@@ -55,6 +55,18 @@ export function bufferSubject(name: string): Subject {
         .write(values, offset)
         .slice(offset),
     read: (memory) => (memory as DeviceBuffer).read(),
+  };
+}
+
+/** A GPU by name, its state offloaded to the host: its memory is buffers, or buffers and arrays. */
+export function offloadSubject(name: string, mixed: boolean): Subject {
+  const [there, here] = [bufferSubject(name), cpuSubject(name, [])];
+  return {
+    name,
+    threads: [1],
+    make: (options) => new AdamW(options, { device: name, offload: "cpu" }),
+    place: (values, offset) => (mixed && offset % 3 === 0 ? here : there).place(values, offset),
+    read: (memory) => (memory instanceof DeviceBuffer ? there : here).read(memory),
   };
 }
 

@@ -82,6 +82,21 @@ describe("A failing call of CUDA", () => {
     check(await train("graph", "cudaGraphLaunch:2:719"), "cudaGraphLaunch", "CUDA");
   });
 
+  it("in an offloaded step leaves each array whole or the optimizer refusing, on a GPU", async function () {
+    this.timeout(240_000);
+    const codes = new Set<string | undefined>();
+    for (let nth = 1; ; nth += 3) {
+      const outcome = await train("offload", `cudaMemcpyAsync:${nth}:1`);
+      if (outcome.phase === "done") break;
+      expect([outcome.code, outcome.disposed]).to.deep.equal(["CUDA", undefined]);
+      if (outcome.phase !== "step") continue;
+      expect(outcome.later).to.be.oneOf(["CUDA", "stepped"]);
+      if (outcome.later === "stepped") expect(outcome.state).to.be.within(0, 4);
+      codes.add(outcome.later);
+    }
+    expect([...codes].sort()).to.deep.equal(["CUDA", "stepped"]);
+  });
+
   it("in the midst of a step leaves an optimizer that refuses to go on, on a GPU", async () => {
     const outcome = await train("steps", "cudaLaunchKernel:6:98");
     expect([outcome.phase, outcome.state, outcome.later]).to.deep.equal(["step", 1, "CUDA"]);

@@ -15,6 +15,7 @@ OptimizerSpec spec_from(const Napi::Object& object) {
   spec.threads = object.Get("threads").As<Napi::Number>().Int32Value();
   spec.policy = *block<Policy>(object.Get("policy"));
   spec.loss_scale = object.Get("lossScale").As<Napi::Number>().DoubleValue();
+  spec.offload_window = object.Get("offload").ToBoolean() ? Offload::kWindowElements : 0;
 
   const auto parameters = object.Get("parameters").As<Napi::Array>();
   spec.parameters.reserve(parameters.Length());

@@ -41,7 +41,7 @@ try {
   values = lengths.map((length, i) => keep(device.allocate("float32", length, { stream })).write(fill(length, i)));
   const gradients = lengths.map((length) => keep(device.allocate("float32", length, { stream })));
   outcome.phase = "build";
-  optimizer = keep(new AdamW(options, { stream }));
+  optimizer = keep(new AdamW(options, { stream, offload: mode === "offload" ? "cpu" : null }));
   optimizer.build(values.map((value, i) => ({ name: `p${i}`, value, gradient: gradients[i] })));
   outcome.phase = "capture";
   const graph = mode === "graph" ? keep(stream.capture(() => optimizer.step())) : undefined;
