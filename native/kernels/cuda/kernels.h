@@ -10,7 +10,7 @@
 
 namespace adamw::cuda {
 
-/// Elements [begin, begin + count) of one parameter, dealt to the threads of a block vector by vector.
+/// Elements [begin, begin + count) of one parameter, dealt to the threads of a block vector by vector; all are whole.
 struct BlockSpan {
   int64_t begin;
   int32_t count;
@@ -18,11 +18,7 @@ struct BlockSpan {
   template <class V, class Body>
   __device__ void each_vector(Body&& body) const {
     for (int32_t i = static_cast<int32_t>(threadIdx.x) * V::kLanes; i < count; i += kThreads * V::kLanes) {
-      if (i + V::kLanes <= count) {
-        body(begin + i, Full{});
-      } else {
-        body(begin + i, count - i);
-      }
+      body(begin + i, Full{});
     }
   }
 };
@@ -50,10 +46,22 @@ __device__ inline bool is_aligned(const Row& row, const void* gradient) {
   return is_aligned(row.param) && is_aligned(gradient);
 }
 
+/// partials[0] … partials[kWarp − 1] ← what folding by halves leaves there. By the whole block.
+template <int half>
+__device__ void fold_to_warp(double* partials) {
+  for (int done = 0; done < half; done += kThreads) {  // as often for every thread, so that it is no loop
+    const int i = done + static_cast<int>(threadIdx.x);
+    if (i < half) partials[i] += partials[i + half];
+  }
+  __syncthreads();
+  if constexpr (half > kWarp) fold_to_warp<half / 2>(partials);
+}
+
 /// The sum of squares of one chunk in the order of rule/fold.h, for thread 0. `partials` is shared by the block.
-template <class V, class Layout, unsigned streams>
+template <class Layout, unsigned streams>
 __device__ double sum_of_squares(const Row& row, const void* gradient, float gradient_scale, const Chunk& chunk,
                                  double* partials) {
+  using V = Vector;
   using Grad = typename Layout::Grad;
   using State = typename Layout::State;
   const auto* const grad = static_cast<const typename Grad::Storage*>(gradient) + chunk.begin;
@@ -70,24 +78,20 @@ __device__ double sum_of_squares(const Row& row, const void* gradient, float gra
     if constexpr ((streams & kAccumulator) != 0) x.accumulator = State::template load<V>(accumulator + i, count);
     const V g = unscale<streams>(x, scale);
     for (int lane = 0; lane < V::kLanes; ++lane) {
-      sums[lane] += static_cast<double>(g.x[lane]) * static_cast<double>(g.x[lane]);
+      // The square is exact, so this fma rounds as an addition does.
+      const auto value = static_cast<double>(g.x[lane]);
+      sums[lane] = ::fma(value, value, sums[lane]);
     }
   };
-  if (first + kRunLength - kLanes + V::kLanes <= chunk.count) {
+  if (is_aligned(gradient) && first + kRunLength - kLanes + V::kLanes <= chunk.count) {
     for (int i = 0; i < kRunLength; i += kLanes) add(first + i, Full{});
   } else {
-    for (int i = 0; i < kRunLength && first + i < chunk.count; i += kLanes) {
-      const int left = chunk.count - first - i;
-      add(first + i, left < V::kLanes ? left : V::kLanes);
-    }
+    for (int i = 0; i < kRunLength && first + i < chunk.count; i += kLanes) add(first + i, chunk.count - first - i);
   }
 
   for (int lane = 0; lane < V::kLanes; ++lane) partials[thread * V::kLanes + lane] = sums[lane];
   __syncthreads();
-  for (int half = kPartials / 2; half >= kWarp; half /= 2) {
-    for (int i = thread; i < half; i += kThreads) partials[i] += partials[i + half];
-    __syncthreads();
-  }
+  fold_to_warp<kPartials / 2>(partials);
   if (thread >= kWarp) return 0.0;
   double sum = partials[thread];
   for (int half = kWarp / 2; half > 0; half /= 2) sum += __shfl_down_sync(0xffffffffu, sum, half);
@@ -106,10 +110,7 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks) norms(const __grid_
     const Row row = global(plan.rows[chunk.row]);
     void* const gradient = global(plan.gradients[chunk.row]);
     double sum = 0.0;
-    if (gradient != nullptr) {
-      sum = is_aligned(gradient) ? sum_of_squares<Pack<true>, Layout, streams>(row, gradient, scale, chunk, partials)
-                                 : sum_of_squares<Pack<false>, Layout, streams>(row, gradient, scale, chunk, partials);
-    }
+    if (gradient != nullptr) sum = sum_of_squares<Layout, streams>(row, gradient, scale, chunk, partials);
     if (threadIdx.x == 0) plan.chunk_sums[index] = sum;
     __syncthreads();  // the partial sums are read before the next chunk writes them
   }
@@ -119,9 +120,12 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks) norms(const __grid_
 /// the +0 of the lanes past the end changes nothing, since sums of squares are never −0.
 __device__ inline double sum_in_order(const double* values, int64_t count) {
   const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const auto load = [=](int64_t i) { return i < count ? values[i] : 0.0; };
   double sum = 0.0;
+  double next = load(lane);
   for (int64_t begin = 0; begin < count; begin += kWarp) {
-    const double value = begin + lane < count ? values[begin + lane] : 0.0;
+    const double value = next;
+    next = load(begin + kWarp + lane);  // under way while these are added
     for (int i = 0; i < kWarp; ++i) sum += __shfl_sync(0xffffffffu, value, i);
   }
   return sum;
@@ -170,12 +174,10 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks) update(const __grid
     if (work.idle()) continue;
     const Row row = global(plan.rows[chunk.row]);
     void* const gradient = global(plan.gradients[chunk.row]);
-    const BlockSpan span{chunk.begin, chunk.count};
-    if (is_aligned(row, gradient)) {
-      step<Pack<true>, Layout, streams>(row, gradient, work, span);
-    } else {
-      step<Pack<false>, Layout, streams>(row, gradient, work, span);
-    }
+    const BlockSpan vectors{chunk.begin, is_aligned(row, gradient) ? chunk.count - chunk.count % Vector::kLanes : 0};
+    const BlockSpan others{chunk.begin + vectors.count, chunk.count - vectors.count};
+    step<Vector, Layout, streams>(row, gradient, work, vectors);
+    step<Single, Layout, streams>(row, gradient, work, others);
   }
 }
 
