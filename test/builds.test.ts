@@ -1,5 +1,8 @@
-import { existsSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { AdamWError } from "../lib/errors.js";
@@ -76,5 +79,40 @@ describe("the builds by node-gyp and by cmake-js", () => {
       expect(Buffer.compare(compute(first, name), scalar), name).to.equal(0);
       expect(Buffer.compare(compute(second, name), scalar), name).to.equal(0);
     }
+  });
+});
+
+/** 64 numbers of each of 1,024 threads wait at a barrier: there are 64 registers for each. */
+const spills = `__global__ void __launch_bounds__(1024) spills(float* x) {
+  float kept[64];
+  for (int i = 0; i < 64; ++i) kept[i] = x[threadIdx.x + i * 1024];
+  __syncthreads();
+  for (int i = 0; i < 64; ++i) x[threadIdx.x + i * 1024] = kept[i] * x[1];
+}`;
+
+describe("The flags of the CUDA kernels", () => {
+  const path = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
+  const nvcc = execFileSync(process.execPath, [path("scripts/cuda.mjs"), "nvcc"], { encoding: "utf8" }).trim();
+  const flags = JSON.parse(readFileSync(path("native/flags.gypi"), "utf8")).variables;
+
+  it("let no kernel pass that spills registers, on any architecture", function () {
+    if (nvcc === "") {
+      console.log("    skipped: nvcc was not found");
+      this.skip();
+    }
+    this.timeout(120_000);
+    const folder = mkdtempSync(join(tmpdir(), "adamw-"));
+    writeFileSync(join(folder, "spills.cu"), spills);
+    const compile = (...options: string[]) =>
+      spawnSync(nvcc, [...options, "-cubin", "spills.cu"], { cwd: folder, encoding: "utf8" });
+    const known = spawnSync(nvcc, ["--list-gpu-arch"], { encoding: "utf8" }).stdout;
+    for (const architecture of flags.cuda_architectures.filter((name: string) => known.includes(`_${name}`))) {
+      const target = `-arch=sm_${architecture}`;
+      const { status, stderr } = compile(...flags.cuda_flags, target);
+      expect(stderr, target).to.match(/error.*Registers are spilled/);
+      expect(status, target).not.to.equal(0);
+    }
+    expect(compile(`-arch=sm_${flags.cuda_architectures[0]}`).status, "without the flags").to.equal(0);
+    rmSync(folder, { recursive: true });
   });
 });
