@@ -100,6 +100,7 @@ struct Trace {
   std::vector<uint64_t> words;
   std::vector<Section> sections;
   bool mode_kept = true;
+  bool stays_inside = true;
 
   template <class T>
   void add(const std::string& name, const T* values, size_t count) {
@@ -159,6 +160,9 @@ inline Trace run(const Scenario& scenario, const Setup& setup) {
     add_block(trace, "report of step " + std::to_string(step), report);
     add_block(trace, "counters after step " + std::to_string(step), model.optimizer.counters());
   }
+  for (const auto* arrays : {&model.params, &model.gradients}) {
+    for (const Guarded& array : *arrays) trace.stays_inside = trace.stays_inside && array.is_intact();
+  }
   trace.add("updates", model.optimizer.updates(), model.size());
   if (scenario.recipe.policy.report_norms != 0) trace.add("row sums", model.optimizer.row_sums(), model.size());
   model.each_array([&](const char* name, size_t index, const float* data, int64_t count) {
@@ -172,6 +176,8 @@ inline void compare(const Scenario& scenario, const Trace& expected, const Setup
   const Trace actual = run(scenario, setup);
   const std::string name = setup.name();
   expect(actual.mode_kept, "seed %u, %s: the caller's mode was not restored", scenario.seed, name.c_str());
+  expect(actual.stays_inside, "seed %u, %s: memory beside a parameter or a gradient was written", scenario.seed,
+         name.c_str());
   expect(expected.words.size() == actual.words.size(), "traces differ in length");
   for (size_t i = 0; i < expected.words.size() && i < actual.words.size(); ++i) {
     if (expected.words[i] == actual.words[i]) continue;
