@@ -268,7 +268,9 @@ Napi::Value OptimizerWrap::bind(Info info) {
       optimizer().bind_param(index, optional_elements(info[1], count));
     }
     if (!info[2].IsUndefined()) {
-      optimizer().bind_gradient(index, optional_elements(info[2], count));
+      const Located gradient = optional_elements(info[2], count);
+      optimizer().adopt(index, gradient);
+      optimizer().bind_gradient(index, gradient);
     }
   });
   return info.Env().Undefined();

@@ -24,6 +24,10 @@ Optimizer::Optimizer(const OptimizerSpec& spec)
   counters.loss_scale = spec.loss_scale;
   board.set_counters(counters);
   board.controls.gradient_scale = 1.0;
+  for (size_t i = 0; i < spec.parameters.size(); ++i) {
+    adopt(i, spec.parameters[i].param);
+    adopt(i, spec.parameters[i].gradient);
+  }
   if (!device_->is_asynchronous()) return;
   ahead_ =
       std::make_unique<Ahead>(Ahead{Pipeline(*device_, size()), Mirror(*device_, launch_, memory_.rows.host(), size()),
@@ -199,6 +203,11 @@ void Optimizer::set_policy(const Policy& policy) {
   if (ahead_) ahead_->pipeline.set_policy(policy);
 }
 
+void Optimizer::adopt(size_t index, const Located& memory) {
+  if (memory.data == nullptr || memory.place != Place::kHost) return;
+  device_->adopt(memory.data, static_cast<size_t>(count(index)) * sizeof(float));
+}
+
 void* Optimizer::reachable_param(size_t index, const Located& param) {
   if (offload_) offload_->locate_param(index, param);
   if (!ahead_) return param.data;
@@ -212,6 +221,7 @@ void* Optimizer::reachable_param(size_t index, const Located& param) {
 
 void Optimizer::bind_param(size_t index, const Located& param) {
   settle();
+  adopt(index, param);
   memory_.rows.host()[index].param = reachable_param(index, param);
   memory_.rows.push(launch_);
   settle();

@@ -81,6 +81,8 @@ class Optimizer {
   }
   /// Other memory for parameter `index`; a null gradient means none.
   void bind_param(size_t index, const Located& param);
+  /// For a gradient that stays bound: parameters always do.
+  void adopt(size_t index, const Located& memory);
   void bind_gradient(size_t index, const Located& gradient) {
     void*& bound = memory_.gradients.host()[index];
     void* const reachable = ahead_ ? reachable_gradient(index, gradient) : gradient.data;

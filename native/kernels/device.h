@@ -40,6 +40,8 @@ class Device {
   virtual void* allocate(size_t bytes, Place place, void* stream) const = 0;
   /// Frees it after what was put on that stream; does not wait.
   virtual void release(void* memory, size_t bytes, Place place, void* stream) const = 0;
+  /// Takes care of a host array that others own and steps will work on from now on; its address and contents stay.
+  virtual void adopt(void*, size_t) const {}
   /// Copies between this device and host memory, or within either, or from another device of the same kind.
   virtual void copy(void* to, const void* from, size_t bytes, const Launch& launch) const = 0;
   /// Exchanges two ranges of floats.

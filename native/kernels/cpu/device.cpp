@@ -11,13 +11,12 @@
 #include "float_mode.h"
 #include "kernels.h"
 #include "kernels/error.h"
+#include "pages.h"
 #include "rule/control.h"
 #include "threads.h"
 
 #ifdef _WIN32
 #include <malloc.h>
-#else
-#include <sys/mman.h>
 #endif
 
 namespace adamw {
@@ -33,8 +32,6 @@ using Clock = std::chrono::steady_clock;
 constexpr int64_t kParallelElements = 1 << 17;
 /// Claims per thread and pass: enough that a thread that is scheduled away holds back little.
 constexpr int64_t kClaimsPerThread = 32;
-/// Memory of this size and more is asked to be on huge pages.
-constexpr size_t kHugeBytes = size_t{2} << 20;
 
 class CpuDevice final : public Device {
  public:
@@ -52,7 +49,7 @@ class CpuDevice final : public Device {
 
   void* allocate(size_t bytes, Place, void*) const override {
     const size_t size = std::max<size_t>(bytes, 1);
-    const size_t alignment = size >= kHugeBytes ? kHugeBytes : 64;
+    const size_t alignment = size >= cpu::kHugePage ? cpu::kHugePage : 64;
     const size_t rounded = (size + alignment - 1) / alignment * alignment;
 #ifdef _WIN32
     void* const memory = rounded < size ? nullptr : _aligned_malloc(rounded, alignment);
@@ -61,9 +58,7 @@ class CpuDevice final : public Device {
     if (rounded < size || posix_memalign(&memory, alignment, rounded) != 0) memory = nullptr;
 #endif
     if (memory == nullptr) throw Error("OUT_OF_MEMORY", "Could not allocate " + std::to_string(bytes) + " bytes");
-#ifdef MADV_HUGEPAGE
-    if (alignment == kHugeBytes) madvise(memory, rounded, MADV_HUGEPAGE);
-#endif
+    if (alignment == cpu::kHugePage) cpu::request_huge_pages(memory, rounded);
     std::memset(memory, 0, size);
     return memory;
   }
@@ -75,6 +70,8 @@ class CpuDevice final : public Device {
     std::free(memory);
 #endif
   }
+
+  void adopt(void* memory, size_t bytes) const override { cpu::move_to_huge_pages(memory, bytes); }
 
   void copy(void* to, const void* from, size_t bytes, const Launch&) const override {
     if (bytes > 0) std::memmove(to, from, bytes);  // an empty array may have no address
