@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <ctime>
+#include <filesystem>
+#include <iterator>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -19,6 +23,7 @@
 
 namespace {
 
+using adamw::cpu::Length;
 using adamw::cpu::parallel_for;
 using check::expect;
 
@@ -138,6 +143,52 @@ void calls_nest() {
   expect(done == 64, "%d of 64 inner items", done.load());
 }
 
+/// The sum of what all threads of the process have run.
+double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+void idle_workers_sleep() {
+  for (int round = 0; round < 100; ++round) expect(all_once(counts(100, 1, 4)), "round %d", round);
+  const double before = processor_seconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const double spent = processor_seconds() - before;
+  expect(spent < 0.05, "they ran for %g of 0.3 s without a job", spent);
+}
+
+void brief_calls_in_a_row_are_shared() {
+  const auto caller = std::this_thread::get_id();
+  std::atomic<bool> is_shared{false};
+  while (!is_shared) {
+    std::atomic<int> done{0};
+    auto item = [&](int64_t, int64_t) {
+      if (std::this_thread::get_id() != caller) is_shared = true;
+      ++done;
+    };
+    parallel_for(64, 1, 2, item, Length::kBrief);
+    if (done != 64) return expect(false, "%d of 64 items", done.load());
+  }
+}
+
+#ifdef __linux__
+std::ptrdiff_t threads_of_process() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/task"), std::filesystem::directory_iterator());
+}
+
+/// In a child, whose pool has no workers yet.
+void brief_calls_alone_wake_nobody() {
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto before = threads_of_process();
+    std::atomic<int> done{0};
+    parallel_for(
+        64, 1, 4, [&](int64_t, int64_t) { ++done; }, Length::kBrief);
+    _exit(done == 64 && threads_of_process() == before ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
+}
+#endif
+
 #ifndef _WIN32
 void fork_starts_anew() {
   expect(all_once(counts(100, 1, 4)), "before the fork");
@@ -160,6 +211,11 @@ int main() {
   check::test("a caller never waits for a worker that has claimed none of its items", idle_workers_are_not_waited_for);
   check::test("what one call wrote, the caller and the next call read", callers_write_what_the_next_call_reads);
   check::test("a call inside a call works", calls_nest);
+  check::test("workers without a job sleep", idle_workers_sleep);
+  check::test("brief calls one after the other are shared", brief_calls_in_a_row_are_shared);
+#ifdef __linux__
+  check::test("a brief call alone wakes nobody", brief_calls_alone_wake_nobody);
+#endif
 #ifndef _WIN32
   check::test("a forked child uses a pool of its own", fork_starts_anew);
 #endif
