@@ -10,8 +10,8 @@ constexpr int kThreadsPerRun = kLanes / 4;
 constexpr int kThreads = kRuns * kThreadsPerRun;
 
 /// Blocks of a multiprocessor that registers must allow: 128 a thread (with three, 80 a thread, the update of all
-/// streams spills). 512 threads with four 16-byte loads each have 32 KiB under way; 16.5 KB hide the memory's latency on
-/// an H100 (3.35 TB/s × 650 ns / 132 multiprocessors). docs/cuda.md has the registers of each kernel.
+/// streams spills). 512 threads with four 16-byte loads each have 32 KiB under way; 16.5 KB hide the memory's latency
+/// on an H100 (3.35 TB/s × 650 ns / 132 multiprocessors). docs/cuda.md has the registers of each kernel.
 constexpr int kResidentBlocks = 2;
 
 /// Blocks launched per multiprocessor: all that can be resident where registers allow it; the other chunks are walked
