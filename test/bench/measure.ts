@@ -54,12 +54,7 @@ export async function measure(
     contestant.row.threads.map((threads) => ({ contestant, threads, steps: 1, rounds: [] as number[] })),
   );
   try {
-    for (const turn of turns) {
-      // The second run decides, where there is time for one: the first pays for compilation and first touches.
-      const first = await turn.contestant.run(turn.threads, 1);
-      const once = first > turnNanoseconds * 10 ? first : await turn.contestant.run(turn.threads, 3);
-      turn.steps = Math.max(1, Math.round(turnNanoseconds / once));
-    }
+    for (const turn of turns) turn.steps = await stepsOfTurn(turn.contestant, turn.threads);
     for (let round = 0; round < rounds; round += 1) {
       // Another begins in every round, so that nobody always runs after the same neighbour.
       for (let i = 0; i < turns.length; i += 1) {
@@ -78,6 +73,18 @@ export async function measure(
     return [contestant.name, { contestant: contestant.name, title, threads: best.threads, rounds: best.rounds }];
   });
   return { results: new Map(results), absent };
+}
+
+/** Runs get longer until one lasts about as long as a turn: short ones are slow, before compilers are done. */
+async function stepsOfTurn(contestant: Contestant, threads: number): Promise<number> {
+  await contestant.run(threads, 1); // pays for the first touch
+  let steps = 1;
+  let once = await contestant.run(threads, steps);
+  while (once * steps < turnNanoseconds / 2) {
+    steps = Math.min(Math.ceil(turnNanoseconds / once), steps * 16);
+    once = await contestant.run(threads, steps);
+  }
+  return Math.max(1, Math.round(turnNanoseconds / once));
 }
 
 /** Throws when the first steps are not those of the oracle. */
