@@ -18,6 +18,8 @@ class Array {
   /// What the host reads and writes.
   float* data() const { return image_.data(); }
   int64_t count() const { return image_.count(); }
+  /// Whether the host's memory beside it is as it was.
+  bool is_intact() const { return image_.is_intact(); }
   /// What an optimizer works on.
   adamw::Located located() const {
     if (device_ == nullptr) return {data()};

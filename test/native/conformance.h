@@ -161,7 +161,7 @@ inline Trace run(const Scenario& scenario, const Setup& setup) {
     add_block(trace, "counters after step " + std::to_string(step), model.optimizer.counters());
   }
   for (const auto* arrays : {&model.params, &model.gradients}) {
-    for (const Guarded& array : *arrays) trace.stays_inside = trace.stays_inside && array.is_intact();
+    for (const Array& array : *arrays) trace.stays_inside = trace.stays_inside && array.is_intact();
   }
   trace.add("updates", model.optimizer.updates(), model.size());
   if (scenario.recipe.policy.report_norms != 0) trace.add("row sums", model.optimizer.row_sums(), model.size());

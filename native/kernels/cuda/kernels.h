@@ -46,6 +46,15 @@ __device__ inline bool is_aligned(const Row& row, const void* gradient) {
   return is_aligned(row.param) && is_aligned(gradient);
 }
 
+/// A chunk as whole vectors, where its memory is aligned, and single lanes: the rest.
+struct Parts {
+  __device__ Parts(const Chunk& chunk, bool aligned)
+      : vectors{chunk.begin, aligned ? chunk.count - chunk.count % Vector::kLanes : 0},
+        others{chunk.begin + vectors.count, chunk.count - vectors.count} {}
+  BlockSpan vectors;
+  BlockSpan others;
+};
+
 /// partials[0] … partials[kWarp − 1] ← what folding by halves leaves there. By the whole block.
 template <int half>
 __device__ void fold_to_warp(double* partials) {
@@ -174,10 +183,9 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks) update(const __grid
     if (work.idle()) continue;
     const Row row = global(plan.rows[chunk.row]);
     void* const gradient = global(plan.gradients[chunk.row]);
-    const BlockSpan vectors{chunk.begin, is_aligned(row, gradient) ? chunk.count - chunk.count % Vector::kLanes : 0};
-    const BlockSpan others{chunk.begin + vectors.count, chunk.count - vectors.count};
-    step<Vector, Layout, streams>(row, gradient, work, vectors);
-    step<Single, Layout, streams>(row, gradient, work, others);
+    const Parts parts(chunk, is_aligned(row, gradient));
+    step<Vector, Layout, streams>(row, gradient, work, parts.vectors);
+    step<Single, Layout, streams>(row, gradient, work, parts.others);
   }
 }
 
@@ -192,7 +200,9 @@ __device__ float sum_for_norm(const Row& row, const void* gradient, const BlockS
   V sum(0.0f);
   span.each_vector<V>(
       [&](int64_t i, auto count) { sum = sum + read_for_norm<V, Layout, streams>(row, gradient, i, count); });
-  return sum.x[0] + sum.x[1] + sum.x[2] + sum.x[3];
+  float total = 0.0f;
+  for (const float lane : sum.x) total += lane;
+  return total;
 }
 
 /// Reads what norms reads; kernels/stream.h says what `never` is.
@@ -203,9 +213,9 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks) read_all(const __gr
     const Row row = global(plan.rows[chunk.row]);
     const void* const gradient = global(plan.gradients[chunk.row]);
     if (gradient == nullptr) continue;
-    const BlockSpan span{chunk.begin, chunk.count};
-    const float sum = is_aligned(gradient) ? sum_for_norm<Pack<true>, Layout, streams>(row, gradient, span)
-                                           : sum_for_norm<Pack<false>, Layout, streams>(row, gradient, span);
+    const Parts parts(chunk, is_aligned(gradient));
+    const float sum = sum_for_norm<Vector, Layout, streams>(row, gradient, parts.vectors) +
+                      sum_for_norm<Single, Layout, streams>(row, gradient, parts.others);
     if (sum >= never) plan.chunk_sums[index] = static_cast<double>(sum);
   }
 }
@@ -220,12 +230,9 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks)
     const Row row = global(plan.rows[chunk.row]);
     void* const gradient = global(plan.gradients[chunk.row]);
     if (gradient == nullptr) continue;
-    const BlockSpan span{chunk.begin, chunk.count};
-    if (is_aligned(row, gradient)) {
-      stream<Pack<true>, Layout, streams>(row, gradient, writes_gradient, never, span);
-    } else {
-      stream<Pack<false>, Layout, streams>(row, gradient, writes_gradient, never, span);
-    }
+    const Parts parts(chunk, is_aligned(row, gradient));
+    stream<Vector, Layout, streams>(row, gradient, writes_gradient, never, parts.vectors);
+    stream<Single, Layout, streams>(row, gradient, writes_gradient, never, parts.others);
   }
 }
 
