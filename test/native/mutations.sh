@@ -51,7 +51,7 @@ fi
 mutant "a missing barrier" '/partials\[i\] \+= partials/{n;n;s/__syncthreads\(\);//}'
 mutant "a tail taken for a whole vector" 's/chunk\.count - chunk\.count % Vector::kLanes/chunk.count/'
 mutant "a tail left out" '/step<Single/d'
-mutant "memory taken for aligned" 's/is_aligned\(row, gradient\) \?/true ?/'
+mutant "memory taken for aligned" 's/chunk\.begin, aligned \?/chunk.begin, true ?/'
 mutant "a round of the fold left out" 's/half > kWarp\)/half > 2 * kWarp)/'
 mutant "chunk sums lost between two warps' worth" 's/load\(begin \+ kWarp \+ lane\)/load(begin + kWarp + lane + 1)/'
 mutant "a chunk too few" 's/index < plan.chunk_count/index + 1 < plan.chunk_count/'
