@@ -53,7 +53,7 @@ run "kernels, forward" "$build/test/native/conformance_test" 1 cuda
 run "tests, forward, work as late as possible" "${mocha[@]}" --grep "cuda|GPU"
 CUEMU_ORDER=reverse CUEMU_PAGEABLE=staged run "tests, reverse" "${mocha[@]}" --grep "cuda|GPU"
 CUEMU_ORDER=shuffle CUEMU_SEED=2 CUEMU_ASYNC=random run "tests, shuffled" "${mocha[@]}" --grep "cuda|GPU"
-run "failing calls" npx mocha --reporter scripts/reporter.mjs --spec test/cuda-errors.test.ts
+run "failing calls, calls of a step" npx mocha --reporter scripts/reporter.mjs --spec test/cuda-errors.test.ts --spec test/cuda-calls.test.ts
 CUEMU_DEVICES=2 run "tests, two devices" "${mocha[@]}" --grep "cuda:1"
 for error in 35 100; do
   CUEMU_DEVICES=0 CUEMU_DEVICE_ERROR=$error run "tests, no device ($error)" "${mocha[@]}" --grep "devices|cuda"
