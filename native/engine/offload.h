@@ -44,6 +44,7 @@ class Offload final : public Device {
   void release(void* memory, size_t bytes, Place place, void* stream) const override {
     cpu_->release(memory, bytes, place, stream);
   }
+  void adopt(void* memory, size_t bytes) const override { cpu_->adopt(memory, bytes); }
   void copy(void* to, const void* from, size_t bytes, const Launch& launch) const override;
   /// `b` is in host memory.
   void exchange(float* a, float* b, int64_t count, const Launch& launch) const override;
