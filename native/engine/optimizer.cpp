@@ -78,10 +78,15 @@ bool Optimizer::stream_pass() {
   return can;
 }
 
-Optimizer::Span Optimizer::foresee() {
-  if (ahead_->failed) {
+void Optimizer::check_whole() const {
+  if (offload_) offload_->check_whole();
+  if (ahead_ && ahead_->failed) {
     throw Error("CUDA", "An earlier step could not be issued as a whole, so the state is unknown: load a checkpoint");
   }
+}
+
+Optimizer::Span Optimizer::foresee() {
+  check_whole();
   Pipeline& pipeline = ahead_->pipeline;
   if (pipeline.under_way() == Pipeline::kDepth) pipeline.next();  // waits for the first
   pipeline.poll();
@@ -278,7 +283,7 @@ void* Optimizer::slot_at(size_t index, SlotIndex which, int64_t offset) const {
 }
 
 void Optimizer::read_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, float* to) {
-  if (offload_) offload_->check_whole();
+  check_whole();
   device_->copy(to, slot_at(index, which, offset), static_cast<size_t>(count) * state_element_bytes(), launch_);
   settle();
 }
@@ -289,6 +294,7 @@ void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_
 }
 
 void Optimizer::exchange_ema() {
+  check_whole();
   if (ahead_) ahead_->neighbours.arrive();
   for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
     device_->exchange(static_cast<float*>(memory_.rows.host()[i].param), slot(i, kEmaSlot), count(i), launch_);
@@ -298,7 +304,7 @@ void Optimizer::exchange_ema() {
 }
 
 void Optimizer::apply_ema() {
-  if (offload_) offload_->check_whole();
+  check_whole();
   if (ahead_) ahead_->neighbours.arrive();
   for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
     const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();

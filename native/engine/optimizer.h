@@ -134,6 +134,8 @@ class Optimizer {
   void* slot_at(size_t index, SlotIndex slot, int64_t offset) const;
   void* reachable_param(size_t index, const Located& param);
   void* reachable_gradient(size_t index, const Located& gradient);
+  /// Throws when a step went half-way.
+  void check_whole() const;
   /// As wait(), and for everything else on the stream.
   void settle();
   void send_gradients(const Pipeline::Flight& flight);
