@@ -3,8 +3,13 @@
 import type { AtomicFile } from "./atomic-file.js";
 import type { Tensor } from "./checkpoint.js";
 
-/** Bytes of one write. Two buffers of this size are all a save needs beside what it saves. */
-export const pieceBytes = 2 ** 24;
+/**
+ * Bytes of one write: few enough to stay in a cache while they are gathered, summed up and written. Two buffers of this
+ * size are all a save needs beside what it saves.
+ */
+export const pieceBytes = 2 ** 22;
+/** Memory of at least so many bytes is written from where it is; smaller pieces are gathered. */
+const directBytes = 2 ** 18;
 
 /** Some of a tensor's bytes. */
 export interface Range {
@@ -41,8 +46,8 @@ export class ByteSink {
     { start = 0, end = tensor.byteLength }: Range = {},
   ): Promise<void> {
     while (start < end) {
-      if (tensor.memory && end - start >= pieceBytes) {
-        const piece = tensor.memory.subarray(start, start + pieceBytes);
+      if (tensor.memory && end - start >= directBytes) {
+        const piece = tensor.memory.subarray(start, Math.min(end, start + pieceBytes));
         await this.flush();
         this.#begin(piece);
         onPiece(piece);
@@ -85,7 +90,7 @@ export class ByteSink {
   #buffer(): Buffer {
     const buffer = this.#buffers[this.#current] as Buffer;
     if (buffer.length > 0) return buffer;
-    const made = Buffer.alloc(pieceBytes);
+    const made = Buffer.allocUnsafeSlow(pieceBytes);
     this.#buffers[this.#current] = made;
     return made;
   }

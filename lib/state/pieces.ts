@@ -1,35 +1,47 @@
-/** Reading a tensor piece by piece: the next piece comes while this one is worked on. */
+/** Reading a tensor piece by piece: the next pieces come while this one is worked on. */
 
 import type { Tensor } from "./checkpoint.js";
 
-/** A multiple of every element size. Two of them are all the memory a load takes. */
-export const readPieceBytes = 2 ** 23;
+/** A multiple of every element size. */
+export const readPieceBytes = 2 ** 21;
+/**
+ * Pieces that are read ahead: as many threads of Node's pool read at once. Where other work takes the cores, whoever has
+ * one finds something to do. All of a reader's buffers together stay in a cache, and are all the memory a load takes.
+ */
+const ahead = 3;
 
-/** The two buffers that all tensors of one load share. */
+/** The buffers that all tensors of one load share. */
 export class PieceReader {
-  readonly #buffers = [new Uint8Array(0), new Uint8Array(0)];
+  readonly #buffers = Array.from({ length: ahead + 1 }, () => new Uint8Array(0));
 
   /** Calls `use` with every piece, in order; the bytes are good until it returns. */
   async each(tensor: Tensor, use: (piece: Uint8Array, start: number) => void): Promise<void> {
-    const { byteLength } = tensor;
-    let next = this.#begin(tensor, 0, 0);
-    for (let start = 0, turn = 0; start < byteLength; start += readPieceBytes, turn += 1) {
-      const piece = await next;
-      const following = start + readPieceBytes;
-      if (following < byteLength) {
-        next = this.#begin(tensor, following, turn + 1);
-        // `use` may throw before anybody awaits this.
-        next.catch(() => undefined);
+    const pending: Promise<Uint8Array>[] = [];
+    const count = Math.ceil(tensor.byteLength / readPieceBytes);
+    const begin = (index: number) => {
+      const piece = this.#read(tensor, index);
+      // `use` may throw before anybody awaits this.
+      piece.catch(() => undefined);
+      pending.push(piece);
+    };
+    try {
+      for (let index = 0; index < Math.min(ahead, count); index += 1) begin(index);
+      for (let index = 0; index < count; index += 1) {
+        const piece = (await pending.shift()) as Uint8Array;
+        if (index + ahead < count) begin(index + ahead);
+        use(piece, index * readPieceBytes);
       }
-      use(piece, start);
+    } finally {
+      // The buffers and the file are free again.
+      await Promise.allSettled(pending);
     }
-    await next;
   }
 
-  async #begin(tensor: Tensor, start: number, turn: number): Promise<Uint8Array> {
+  async #read(tensor: Tensor, index: number): Promise<Uint8Array> {
+    const start = index * readPieceBytes;
     const length = Math.min(readPieceBytes, tensor.byteLength - start);
-    const piece = this.#buffer(turn % 2, length).subarray(0, length);
-    if (length > 0) await tensor.read(start, piece);
+    const piece = this.#buffer(index % this.#buffers.length, length).subarray(0, length);
+    await tensor.read(start, piece);
     return piece;
   }
 
