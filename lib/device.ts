@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { invalid } from "./errors.js";
-import { type DeviceInfo, native } from "./native.js";
+import { type DeviceFacts, type DeviceInfo, native } from "./native.js";
 import { Stream, streamPointer } from "./stream.js";
 import { type Kind, oneOf, orNull, parse, parseRecord, text } from "./validate.js";
 
@@ -75,6 +75,11 @@ function defaultThreads(): number {
   // Heeds the process' affinity and, where Node does, a container's share of the processors.
   if (!wanted) return Math.min(availableParallelism(), mostThreads);
   return parse(threadCount, /^\d+$/.test(wanted) ? Number(wanted) : wanted, "FUSED_ADAMW_THREADS");
+}
+
+/** For diagnoses. @throws NO_DEVICE, CUDA */
+export function deviceFacts(name: string): DeviceFacts {
+  return native.facts(name);
 }
 
 /** Every device this build knows, best first; those this machine lacks say why in `reason`. */

@@ -148,9 +148,24 @@ export interface NativeOptimizer {
   dispose(): void;
 }
 
+/** What diagnoses and benchmarks tell of a device; 0 and empty where only the system knows. */
+export interface DeviceFacts {
+  /** Where it is plugged in: "0000:01:00.0". */
+  readonly bus: string;
+  /** In bytes. */
+  readonly memory: number;
+  readonly freeMemory: number;
+  /** Of the last cache, in bytes. */
+  readonly cache: number;
+  /** CUDA's version of this build, 12040 for 12.4, and the newest that the driver knows. */
+  readonly runtime: number;
+  readonly driver: number;
+}
+
 interface Native {
   setErrorClass(errorClass: typeof AdamWError): void;
   devices(): DeviceInfo[];
+  facts(device: string): DeviceFacts;
   /** Where the memory of an array is. */
   addressOf(array: Float32Array): bigint;
   readonly tables: NativeTables;

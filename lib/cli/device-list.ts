@@ -11,16 +11,18 @@ export function parseDevices(text: string, option: string, list: readonly Device
     const wanted = word.trim();
     if (wanted === "all") return usable;
     const named = list.filter(({ name, kind }) => wanted === "auto" || wanted === kind || wanted === name);
-    if (named.length === 0) {
-      const names = list.map(({ name }) => name);
-      throw wrongValue(option, `auto, all, cpu, or one of ${names.join(", ")}`, wanted, closest(wanted, names));
-    }
     const best = named.find(({ available }) => available);
     if (best) return [best];
-    const reasons = named.map(({ name, reason }) => `  ${name}: ${reason}`);
-    throw new CommandError("missing", `"${wanted}" is not available here:\n${reasons.join("\n")}`, {
-      code: "NO_DEVICE",
-    });
+    // "cuda:1" is no mistake of spelling where there is one GPU or none.
+    const alike = named.length > 0 ? named : list.filter(({ kind }) => new RegExp(`^${kind}:\\d+$`).test(wanted));
+    if (alike.length > 0) throw notHere(wanted, alike);
+    const names = list.map(({ name }) => name);
+    throw wrongValue(option, `auto, all, cpu, or one of ${names.join(", ")}`, wanted, closest(wanted, names));
   });
   return [...new Set(chosen.map(({ name }) => name))];
+}
+
+function notHere(wanted: string, alike: readonly DeviceInfo[]): CommandError {
+  const lines = alike.map(({ name, available, reason }) => `  ${name}: ${available ? "is there" : reason}`);
+  return new CommandError("missing", `"${wanted}" is not available here:\n${lines.join("\n")}`, { code: "NO_DEVICE" });
 }

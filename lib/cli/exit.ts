@@ -48,8 +48,16 @@ const codesOfUsers: Partial<Record<ErrorCode, "usage" | "missing">> = {
   MISSING_PACKAGE: "missing",
 };
 
-/** Failures of the file system that name a path of the user's. */
-const fileErrors = new Set(["ENOENT", "EACCES", "EISDIR", "ENOTDIR", "ENOSPC", "EPERM", "EROFS"]);
+/** Failures of the file system, said of a path of the user's. */
+const fileErrors: Readonly<Record<string, string>> = {
+  ENOENT: "does not exist",
+  EACCES: "may not be used by this user",
+  EPERM: "may not be used by this user",
+  EISDIR: "is a folder",
+  ENOTDIR: "is in no folder",
+  ENOSPC: "does not fit onto its disk",
+  EROFS: "is on a disk that cannot be written to",
+};
 
 export interface Failure {
   readonly exitCode: number;
@@ -65,8 +73,13 @@ export function failureOf(error: unknown): Failure {
     return { exitCode: error.exitCode === 0 ? exitCodes.done : exitCodes.usage, code: "USAGE", message: "" };
   }
   if (error instanceof Error && "code" in error && typeof error.code === "string") {
-    const kind = codesOfUsers[error.code as ErrorCode] ?? (fileErrors.has(error.code) ? "missing" : undefined);
+    const kind = codesOfUsers[error.code as ErrorCode];
     if (kind) return { exitCode: exitCodes[kind], code: error.code, message: error.message };
+    const problem = fileErrors[error.code];
+    if (problem) {
+      const { path = "a file", code } = error as NodeJS.ErrnoException & { code: string };
+      return { exitCode: exitCodes.missing, code, message: `${path} ${problem}` };
+    }
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { exitCode: exitCodes.internal, code: "INTERNAL", message: `This is a bug in fused-adamw.\n${message}` };

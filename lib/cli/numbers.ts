@@ -31,13 +31,18 @@ export function parseShare(text: string, name: string): number {
 
 const mostSteps = 100;
 
-/** "1e6,3e6" and "1e6..1e9*10" (each ten times the one before), in the order given. @throws CommandError */
-export function parseCounts(text: string, name: string): number[] {
+/**
+ * "1e6,3e6" and "1e6..1e9*10" (each ten times the one before), in the order given; a range that says no factor has
+ * `usualFactor`.
+ *
+ * @throws CommandError
+ */
+export function parseCounts(text: string, name: string, usualFactor: number): number[] {
   return text.split(",").flatMap((part) => {
-    const range = /^(.+)\.\.([^*]+)\*(.+)$/.exec(part);
+    const range = /^(.+?)\.\.([^*]+)(?:\*(.*))?$/.exec(part);
     if (!range) return [parseCount(part, name)];
     const [from, to] = [parseCount(range[1]!, name), parseCount(range[2]!, name)];
-    const factor = Number(range[3]);
+    const factor = range[3] === undefined ? usualFactor : Number(range[3]);
     if (!(factor > 1) || to < from)
       throw wrongValue(name, "a range FROM..TO*FACTOR with FROM ≤ TO and FACTOR > 1", part);
     const counts: number[] = [];

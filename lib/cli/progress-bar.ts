@@ -1,7 +1,7 @@
 /** What is running and how long it will take, on stderr: a bar for people, a line per task for logs. */
 
-import { SingleBar } from "cli-progress";
 import { columns, note } from "./terminal.js";
+import { openBar } from "./terminal-bar.js";
 
 export interface ProgressBar {
   /** `done`: from 0 to 1. `detail` changes while the `task` goes on. */
@@ -11,6 +11,9 @@ export interface ProgressBar {
 
 /** How often the bar is drawn, per second. */
 const drawings = 8;
+const steps = 1000;
+/** Before this part is done, the time left is a guess. */
+const soonest = 0.01;
 const narrowest = 60;
 
 /** A bar where stderr is a terminal that is not a CI log. */
@@ -19,27 +22,17 @@ export function openProgressBar(): ProgressBar {
   const start = performance.now();
   const width = columns(process.stderr);
   const barsize = Math.max(5, Math.min(30, Math.floor(width / 4)));
-  const bar = new SingleBar({
-    format: width < narrowest ? "{bar} {left}" : "{bar} {percentage} %  {left}  {what}",
-    barCompleteChar: "█",
-    barIncompleteChar: "░",
-    barsize,
-    fps: drawings,
-    hideCursor: true,
-    clearOnComplete: true,
-    stopOnComplete: true,
-    stream: process.stderr,
-  });
-  bar.start(1000, 0, { what: "", left: "" });
-  const room = width - barsize - 26;
+  const isNarrow = width < narrowest;
+  const format = isNarrow ? "{bar} {left}{what}" : "{bar} {percentage} %  {left}{what}";
+  const options = { barsize, fps: drawings, clearOnComplete: true, stopOnComplete: true };
+  const bar = openBar(format, steps, { what: "", left: "" }, options);
   return {
     update(done, task, detail) {
       const elapsed = (performance.now() - start) / 1000;
-      const left = done < 0.02 ? "" : `${formatLeft((elapsed * (1 - done)) / done)} left`;
-      bar.update(Math.min(999, Math.round(done * 1000)), {
-        what: `${task}: ${detail}`.slice(0, Math.max(0, room)),
-        left,
-      });
+      const left = done < soonest ? "" : `${formatLeft((elapsed * (1 - done)) / done)} left  `;
+      const room = width - barsize - left.length - (isNarrow ? 2 : 9);
+      const what = `${task}: ${detail}`.slice(0, Math.max(0, room));
+      bar.update(Math.min(steps - 1, Math.round(done * steps)), { what, left });
     },
     stop: () => bar.stop(),
   };

@@ -10,15 +10,37 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string;
   /** A mark of good or bad news where the terminal has colours. */
   readonly style?: (row: Row) => "green" | "red" | "yellow" | "dim" | undefined;
+  /** May be left out of a table that is too wide for the terminal: the highest first. @default never */
+  readonly spare?: number;
 }
 
 const gap = "  ";
 
-/** For people: aligned columns without rules, or blocks of `title  value` lines where they do not fit `width`. */
+/**
+ * For people: aligned columns without rules, or blocks of `title  value` lines where they do not fit `width`, not even
+ * without those that can be spared.
+ */
 export function renderTable<Row>(list: readonly Column<Row>[], rows: readonly Row[], width = columns()): string {
-  const widths = list.map(({ title, cell }) => Math.max(title.length, ...rows.map((row) => cell(row).length)));
-  const whole = widths.reduce((a, b) => a + b, 0) + gap.length * (list.length - 1);
-  return whole <= width ? renderAligned(list, rows) : renderBlocks(list, rows, width);
+  const shown = columnsThatFit(list, rows, width);
+  if (shown === undefined) return renderBlocks(list, rows, width);
+  const left = list.filter((column) => !shown.includes(column)).map(({ title }) => title);
+  const table = renderAligned(shown, rows);
+  if (left.length === 0) return table;
+  const note = wrap(`Not shown for lack of room: ${left.join(", ")}.`, width).join("\n");
+  return `${table}\n${paint("dim", note)}`;
+}
+
+/** Undefined when too many cannot be spared. */
+function columnsThatFit<Row>(list: readonly Column<Row>[], rows: readonly Row[], width: number) {
+  const widthOf = ({ title, cell }: Column<Row>) => Math.max(title.length, ...rows.map((row) => cell(row).length));
+  let kept = [...list];
+  const whole = () => kept.reduce((sum, column) => sum + widthOf(column) + gap.length, -gap.length);
+  while (whole() > width) {
+    const spare = Math.max(...kept.map((column) => column.spare ?? 0));
+    if (spare === 0) return undefined;
+    kept = kept.filter((column) => column.spare !== spare);
+  }
+  return kept;
 }
 
 function styled<Row>({ style, cell }: Column<Row>, row: Row, text = cell(row)): string {

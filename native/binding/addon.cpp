@@ -31,6 +31,23 @@ Napi::Value list_devices(const Napi::CallbackInfo& info) {
   return list;
 }
 
+/// (device): { bus, memory, freeMemory, cache, runtime, driver } as kernels/device.h has them.
+Napi::Value device_facts(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    const auto env = info.Env();
+    const Facts facts = find_device(info[0].As<Napi::String>().Utf8Value()).facts();
+    const auto number = [env](auto value) { return Napi::Number::New(env, static_cast<double>(value)); };
+    auto result = Napi::Object::New(env);
+    result["bus"] = Napi::String::New(env, facts.bus);
+    result["memory"] = number(facts.memory);
+    result["freeMemory"] = number(facts.free_memory);
+    result["cache"] = number(facts.cache);
+    result["runtime"] = number(facts.runtime);
+    result["driver"] = number(facts.driver);
+    return result;
+  });
+}
+
 /// (device, elements): an array that the device copies from and to without staging; freed when nobody sees it any more.
 Napi::Value allocate_host(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
@@ -82,6 +99,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["setErrorClass"] = Napi::Function::New<set_error_class>(env, "setErrorClass");
   exports["devices"] = Napi::Function::New<list_devices>(env, "devices");
   exports["addressOf"] = Napi::Function::New<address_of>(env, "addressOf");
+  exports["facts"] = Napi::Function::New<device_facts>(env, "facts");
   exports["tables"] = tables(env);
   exports["foreseen"] = Napi::Number::New(env, static_cast<double>(Pipeline::kForeseen));
   exports["Stream"] = StreamWrap::define(env);

@@ -24,6 +24,16 @@ enum class Place {
   kOpened,  ///< kShared memory of another process
 };
 
+/// What diagnoses and benchmarks tell of a device; 0 and empty where only the system knows.
+struct Facts {
+  std::string bus;         ///< where it is plugged in: "0000:01:00.0"
+  size_t memory = 0;       ///< bytes
+  size_t free_memory = 0;  ///< bytes
+  size_t cache = 0;        ///< bytes of the last cache
+  int runtime = 0;         ///< CUDA's, of this build: 12040 for 12.4
+  int driver = 0;          ///< the newest that the driver knows
+};
+
 /// One place that computes. Those of devices() are process-wide, immutable, usable from any thread and never destroyed:
 /// a step may still run while the process exits. Memory they work on belongs to the caller.
 class Device {
@@ -33,6 +43,8 @@ class Device {
   /// What the maker calls it: "NVIDIA H100 80GB HBM3"; empty where only the system knows.
   virtual std::string model() const { return ""; }
   virtual const char* kind() const = 0;
+  /// Throws CUDA.
+  virtual Facts facts() const { return {}; }
   /// Why it cannot be used on this machine; empty when it can.
   virtual std::string unavailable() const = 0;
 

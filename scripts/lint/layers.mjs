@@ -38,7 +38,7 @@ const layers = [
   // The command line's libraries: each is imported by the one file that wraps it, which only the commands that need it
   // load. The library itself needs nothing but Node, and what reads and writes zip archives and HDF5 files.
   { of: /^lib\/cli\/table\.ts$/, may: [/^lib\//, /^node:/, /^cli-table3$/] },
-  { of: /^lib\/cli\/progress-bar\.ts$/, may: [/^lib\//, /^node:/, /^cli-progress$/] },
+  { of: /^lib\/cli\/terminal-bar\.ts$/, may: [/^lib\//, /^node:/, /^cli-progress$/] },
   { of: /^lib\/cli\/train\/progress\.ts$/, may: [/^lib\//, /^node:/, /^cli-progress$/] },
   { of: /^lib\/cli\/train\//, may: [/^lib\//, /^node:/, /^@tensorflow\/tfjs-(core|backend-(wasm|cpu))$/] },
   { of: /^lib\/cli\/bench\/peers\/tfjs\.ts$/, may: [/^lib\//, /^node:/, /^@tensorflow\/tfjs-core$/] },

@@ -9,7 +9,17 @@ import type { Judgement } from "../../lib/cli/bench/judge.js";
 import type { BenchDocument } from "../../lib/cli/bench/result.js";
 import { packageVersion } from "../../lib/cli/package.js";
 import { devices } from "../../lib/index.js";
-import { cli, cliInTerminal, cliJson, command, longestLine, noTerminal, withoutEscapes } from "./cli.js";
+import {
+  cli,
+  cliInTerminal,
+  cliJson,
+  command,
+  controlC,
+  isGivenBack,
+  longestLine,
+  noTerminal,
+  withoutEscapes,
+} from "./cli.js";
 
 /** Few samples of little work: the numbers mean nothing here, their form does. */
 const short = ["--min-time", "0", "--repetitions", "3", "--warmup", "0", "--threads", "1"];
@@ -151,8 +161,39 @@ describe("bench", () => {
     }
   });
 
+  describe("Ctrl-C in a terminal", () => {
+    before(function () {
+      if (noTerminal === undefined) return;
+      console.log(`terminal: skipped: ${noTerminal}`);
+      this.skip();
+    });
+
+    const root = fileURLToPath(new URL("../..", import.meta.url));
+    const others: [what: string, args: string[]][] = [
+      ["alone", []],
+      ["with another process, which the keys reach too", ["--against", root]],
+    ];
+    for (const [what, args] of others) {
+      it(`prints what is finished and gives the terminal back: ${what}`, async function () {
+        if (args.length > 0 && !existsSync(join(root, "dist/index.js"))) this.skip();
+        const { status, screen } = await cliInTerminal(
+          ["bench", "1e3", "--threads", "1", "--min-time", "60", ...args],
+          80,
+          {},
+          { when: / left /, keys: controlC },
+        );
+        expect(status, screen).to.equal(130);
+        expect(withoutEscapes(screen))
+          .to.contain("not everything was measured")
+          .and.match(/^1e3 .* %/m);
+        expect(isGivenBack(screen)).to.equal(true);
+      });
+    }
+  });
+
   const mistakes: [what: string, args: string[], status: number, message: string][] = [
     ["an unknown device", ["--devices", "cpu:avx3"], 2, "did you mean cpu:avx2?"],
+    ["a GPU that is not here", ["--devices", "cuda:7"], 3, '"cuda:7" is not available here:\n  cuda'],
     ["an unknown model", ["gpt2-124n"], 2, "did you mean gpt2-124m?"],
     ["a type that is not built", ["--dtypes", "bfloat16"], 2, "float32"],
     ["an unknown peer", ["--compare", "jax"], 2, "copy, tfjs, torch"],

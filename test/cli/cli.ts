@@ -58,19 +58,32 @@ export const noTerminal: string | undefined = spawnSync("script", ["--version"],
   ? undefined
   : "script of util-linux is not installed";
 
+/** As soon as the screen shows `when`. */
+export interface KeyPress {
+  readonly when: string | RegExp;
+  readonly keys: string;
+}
+
+export const controlC = "\x03";
+
 /** In a pseudo terminal; stdout and stderr arrive together, as a person sees them. */
 export async function cliInTerminal(
   args: readonly string[],
   width = 80,
   own: NodeJS.ProcessEnv = {},
+  press?: KeyPress,
 ): Promise<{ status: number | null; screen: string }> {
   const quoted = [...command, ...args].map((word) => `'${word}'`).join(" ");
   const line = `stty cols ${width} rows 40; exec ${quoted}`;
   const env = { ...environment(own), TERM: "xterm-256color" };
   const child = spawn("script", ["--quiet", "--return", "--command", line, "/dev/null"], { env });
   let screen = "";
+  let pressed = press === undefined;
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     screen += chunk;
+    if (pressed || screen.search(press!.when) < 0) return;
+    pressed = true;
+    child.stdin.write(press!.keys);
   });
   const [status] = (await once(child, "close")) as [number | null];
   return { status, screen: screen.replaceAll("\r\n", "\n") };
@@ -80,6 +93,11 @@ const escapes = new RegExp(`${String.fromCharCode(27)}\\[[0-9;?]*[A-Za-z]`, "g")
 
 export function withoutEscapes(text: string): string {
   return text.replaceAll(escapes, "");
+}
+
+/** Whether the terminal is left as it was found: the cursor shown, long lines broken. */
+export function isGivenBack(screen: string): boolean {
+  return ["?25", "?7"].every((mode) => screen.lastIndexOf(`${mode}h`) >= screen.lastIndexOf(`${mode}l`));
 }
 
 export function hasEscapes(text: string): boolean {

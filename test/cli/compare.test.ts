@@ -91,6 +91,12 @@ describe("compare", () => {
     expect((await cli(["compare", path, "--fail-over", "50%"])).status).to.equal(0);
   });
 
+  it("says when the samples leave a slowdown possible", async () => {
+    const { status, stdout } = await cli(["compare", file("noisy.json", pairs(samples(1, 0.5), samples(1, 0.5)))]);
+    expect(status).to.equal(0);
+    expect(stdout).to.contain("No slowdown beyond 5 % was seen. 1 of 1 are too uncertain to rule one out.");
+  });
+
   it("warns about runs of different machines and says that ratios are compared", async () => {
     const before = file("before.json", document([row("fused-adamw", samples(1), samples(1))]));
     const after = file("after.json", document([row("fused-adamw", samples(1), samples(1))], "another"));

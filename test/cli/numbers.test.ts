@@ -18,13 +18,14 @@ describe("numbers of the command line", () => {
   }
 
   it("lists and ranges give their sizes in order", () => {
-    expect(parseCounts("1e3..1e6*10", "n")).to.deep.equal([1e3, 1e4, 1e5, 1e6]);
-    expect(parseCounts("5,1e3..4e3*2", "n")).to.deep.equal([5, 1e3, 2e3, 4e3]);
-    expect(parseCounts("10..20*1.5", "n")).to.deep.equal([10, 15]);
+    expect(parseCounts("1e3..1e6*10", "n", 2)).to.deep.equal([1e3, 1e4, 1e5, 1e6]);
+    expect(parseCounts("5,1e3..4e3*2", "n", 10)).to.deep.equal([5, 1e3, 2e3, 4e3]);
+    expect(parseCounts("10..20*1.5", "n", 2)).to.deep.equal([10, 15]);
+    expect(parseCounts("1..8", "n", 2)).to.deep.equal([1, 2, 4, 8]);
   });
 
-  for (const text of ["1..10*1", "10..1*2", "1..10*x", "1..1e15*1.01", "1,,2", "1..2"]) {
-    it(`"${text}" is no list of counts`, () => expect(() => parseCounts(text, "n")).to.throw(CommandError));
+  for (const text of ["1..10*1", "10..1*2", "1..10*x", "1..1e15*1.01", "1,,2", "1..", "..2", "1..2*"]) {
+    it(`"${text}" is no list of counts`, () => expect(() => parseCounts(text, "n", 2)).to.throw(CommandError));
   }
 
   it("a share is a percentage or a fraction below 1", () => {

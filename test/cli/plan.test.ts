@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -76,6 +76,8 @@ describe("plan", () => {
     expect(Object.keys(slots)).to.deep.equal(["momentum", "velocity", "velocity_hat"]);
   });
 
+  const emptyFolder = join(folder, "folder.safetensors");
+  mkdirSync(emptyFolder);
   const mistakes: [what: string, args: string[], status: number, message: string][] = [
     ["no work", [], 2, "missing required argument 'work'"],
     ["an unknown model", ["gpt3-124m"], 2, "did you mean gpt2-124m?"],
@@ -84,7 +86,8 @@ describe("plan", () => {
     ["more than a double counts", ["1e30"], 2, "whole number ≥ 1"],
     ["a fraction above 1", ["mlp@1/0"], 2, "a fraction above 0 and up to 1"],
     ["half a fraction", ["mlp@"], 2, "MODEL@1/8"],
-    ["a missing file", ["missing.safetensors"], 3, "missing.safetensors"],
+    ["a missing file", ["missing.safetensors"], 3, "missing.safetensors does not exist"],
+    ["a folder", [emptyFolder], 3, "is a folder"],
     ["a file of another kind", [file("short.safetensors", "abc")], 2, "it is too short"],
     ["a header cut off", [file("cut.safetensors", new Uint8Array([200, 0, 0, 0, 0, 0, 0, 0, 123]))], 2, "cut off"],
     ["an unknown option", ["10", "--options", "amsgrat"], 2, "did you mean amsgrad?"],

@@ -5,7 +5,7 @@ import { expect } from "chai";
 import { sparkline } from "../../lib/cli/sparkline.js";
 import type { Run } from "../../lib/cli/train/run.js";
 import { browse, noBrowser } from "./browser.js";
-import { cli, cliInTerminal, noTerminal } from "./cli.js";
+import { cli, cliInTerminal, controlC, isGivenBack, longestLine, noTerminal } from "./cli.js";
 
 describe("train", function () {
   this.timeout(300_000);
@@ -63,6 +63,21 @@ describe("train", function () {
     }
     const { screen } = await cliInTerminal(["train", "--optimizer", "same", ...short], 130);
     expect(screen).to.match(/█.* [▁-█]{8,12} +epoch 2\/2/);
+  });
+
+  it("fits 40 columns, and Ctrl-C prints what was trained", async function () {
+    if (noTerminal !== undefined) {
+      console.log(`terminal: skipped: ${noTerminal}`);
+      this.skip();
+    }
+    const args = ["train", "--optimizer", "adamw", "--epochs", "1000"];
+    const { status, screen } = await cliInTerminal(args, 40, {}, { when: /epoch +1\//, keys: controlC });
+    expect(status, screen).to.equal(130);
+    expect(screen)
+      .to.contain("Interrupted")
+      .and.match(/loss curve +[▁-█]/);
+    expect(longestLine(screen.split("\n").slice(-12).join("\n"))).to.be.at.most(40);
+    expect(isGivenBack(screen)).to.equal(true);
   });
 
   const mistakes: [what: string, args: string[], status: number, message: string][] = [

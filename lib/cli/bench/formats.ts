@@ -12,20 +12,20 @@ export function columnsOf(document: BenchDocument): { shown: Column<BenchRow>[];
   const of = new Map(rows.map((row) => [row, summarize(row, rows)]));
   const identity: Column<BenchRow>[] = [
     { title: "work", cell: ({ work }) => work },
-    { title: "parameters", align: "right", cell: ({ parameters }) => formatCount(parameters) },
-    { title: "tensors", align: "right", cell: ({ tensors }) => String(tensors) },
+    { title: "parameters", align: "right", spare: 4, cell: ({ parameters }) => formatCount(parameters) },
+    { title: "tensors", align: "right", spare: 7, cell: ({ tensors }) => String(tensors) },
     { title: "optimizer", cell: ({ name }) => name },
     { title: "device", cell: ({ device, threads }) => (threads === null ? device : `${device} ×${threads}`) },
     { title: "type", cell: ({ dtype }) => dtype },
     { title: "options", cell: ({ options }) => options },
-    { title: "B/param", align: "right", cell: ({ bytes }) => significant(bytes) },
+    { title: "B/param", align: "right", spare: 3, cell: ({ bytes }) => significant(bytes) },
   ];
   const measured: Column<BenchRow>[] = [
     { title: "median", align: "right", cell: (row) => formatSeconds(of.get(row)!.median) },
-    { title: "± MAD", align: "right", cell: (row) => spread(of.get(row)!.deviation, of.get(row)!.median) },
-    { title: "p99", align: "right", cell: (row) => formatSeconds(of.get(row)!.p99) },
-    { title: "ns/param", align: "right", cell: (row) => significant(of.get(row)!.perParameter * 1e9) },
-    { title: "GB/s", align: "right", cell: (row) => significant(of.get(row)!.bandwidth / 1e9) },
+    { title: "± MAD", align: "right", spare: 1, cell: (row) => spread(of.get(row)!.deviation, of.get(row)!.median) },
+    { title: "p99", align: "right", spare: 5, cell: (row) => formatSeconds(of.get(row)!.p99) },
+    { title: "ns/param", align: "right", spare: 6, cell: (row) => significant(of.get(row)!.perParameter * 1e9) },
+    { title: "GB/s", align: "right", spare: 2, cell: (row) => significant(of.get(row)!.bandwidth / 1e9) },
     {
       title: "of stream",
       align: "right",

@@ -18,6 +18,8 @@ export interface BuildOrder {
 /** What comes back: an answer, or the message of what went wrong. */
 export type Reply = { readonly answer: unknown } | { readonly error: string };
 
+// Ctrl-C is for the program that asks: it ends this by closing the channel.
+process.on("SIGINT", () => {});
 const [index = ""] = process.argv.slice(2);
 // Only what every build exports is used.
 const library = (await import(pathToFileURL(index).href)) as { AdamW: typeof AdamW };

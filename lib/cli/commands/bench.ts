@@ -14,6 +14,7 @@ import { type BenchSpec, runBench } from "../bench/run.js";
 import { parseDevices } from "../device-list.js";
 import { CommandError, exitCodes, wrongValue } from "../exit.js";
 import { chartLibrary } from "../html-page.js";
+import { awaitInterrupt } from "../interrupt.js";
 import { describeMachine, type Machine } from "../machine.js";
 import { parseAmount, parseCount, parseCounts } from "../numbers.js";
 import { defaultOptions, type OptionSet, optionSyntax, parseOptionSet } from "../option-sets.js";
@@ -93,16 +94,12 @@ async function bench(names: string[], flags: Flags): Promise<void> {
   // What the end needs is asked for first.
   if (flags.output) checkWritable(flags.output);
   if (format === "html") chartLibrary();
-  let interrupted = false;
-  // Once: a second Ctrl-C ends the process at once.
-  const interrupt = () => {
-    interrupted = true;
-  };
-  process.once("SIGINT", interrupt);
+  const interrupt = awaitInterrupt();
   const progress = openProgressBar();
-  const hooks = { stop: () => interrupted, onProgress: progress.update };
+  const hooks = { stop: () => interrupt.pressed, onProgress: progress.update };
   const measured = await runBench(spec, hooks, machine.freeMemory).finally(() => progress.stop());
-  process.removeListener("SIGINT", interrupt);
+  interrupt.end();
+  const interrupted = interrupt.pressed;
 
   for (const { name, reason } of measured.absent) warn(`${name} is absent: ${reason}`);
   const document: BenchDocument = {
@@ -136,7 +133,7 @@ function parseSpec(names: readonly string[], flags: Flags, machine: Machine): Be
     return dtype;
   });
   const devices = parseDevices(flags.devices, "--devices");
-  const threads = parseCounts(flags.threads ?? String(machine.threads), "--threads");
+  const threads = parseCounts(flags.threads ?? String(machine.threads), "--threads", 2);
   const sets = optionSets(flags);
   const own: OwnSpec[] = devices.flatMap((device) =>
     dtypesWanted.flatMap((dtype) =>
@@ -165,7 +162,7 @@ function parseSpec(names: readonly string[], flags: Flags, machine: Machine): Be
 }
 
 function parseWorks(names: readonly string[], { parameters }: Flags): Work[] {
-  const sizes = parameters === undefined ? [] : parseCounts(parameters, "--parameters").map(workOfCount);
+  const sizes = parameters === undefined ? [] : parseCounts(parameters, "--parameters", 10).map(workOfCount);
   const named = names.length === 0 && sizes.length === 0 ? usualWork : names;
   return [...named.map(parseWork), ...sizes];
 }

@@ -8,8 +8,8 @@ import type { BenchDocument } from "../bench/result.js";
 import { CommandError, exitCodes } from "../exit.js";
 import { significant } from "../format.js";
 import { parseShare } from "../numbers.js";
-import { type Column, renderMarkdown, renderTable } from "../table.js";
-import { isTerminal, print, printJson, warn } from "../terminal.js";
+import { type Column, renderMarkdown, renderTable, wrap } from "../table.js";
+import { columns as columnsOfTerminal, isTerminal, print, printJson, warn } from "../terminal.js";
 
 interface Flags {
   failOver: string;
@@ -94,9 +94,11 @@ function render(judgements: readonly Judgement[], { basis, allowed, regressed, f
   const asTable = (format ?? (isTerminal() ? "table" : "markdown")) === "table";
   const text = asTable ? renderTable(columns, judgements) : renderMarkdown(columns, judgements);
   const count = `${regressed} of ${judgements.length}`;
+  const limit = `${significant(100 * allowed, 2)} %`;
   const verdict =
-    regressed === 0
-      ? `Nothing became slower by more than ${percent(allowed).slice(1)}.`
-      : `${count} became slower by more than ${percent(allowed).slice(1)}.`;
-  return `${text}\n\n${verdict} Compared: ${basis}.`;
+    regressed === 0 ? `No slowdown beyond ${limit} was seen.` : `${count} became slower by more than ${limit}.`;
+  const unsure = judgements.filter(({ regression, change }) => !regression && change.high > allowed).length;
+  const doubt = unsure === 0 ? "" : ` ${unsure} of ${judgements.length} are too uncertain to rule one out.`;
+  const end = `${verdict}${doubt} Compared: ${basis}.`;
+  return `${text}\n\n${asTable ? wrap(end, columnsOfTerminal()).join("\n") : end}`;
 }

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { type BinaryCandidate, buildCommand, loadBinary } from "../../binary.js";
-import type { DeviceInfo } from "../../native.js";
+import type { DeviceFacts, DeviceInfo } from "../../native.js";
 import { exitCodes } from "../exit.js";
 import { formatBytes, formatSeconds } from "../format.js";
 import { describeMachine, type Machine } from "../machine.js";
@@ -16,9 +16,12 @@ const variables = ["FUSED_ADAMW_BINDING", "FUSED_ADAMW_THREADS", "CUDA_VISIBLE_D
 
 /** A device and how it did in a small run. */
 interface Checkup extends DeviceInfo {
-  /** "" when it left the bits of cpu:scalar; what went wrong otherwise; undefined when it is not available. */
-  readonly fault: string | undefined;
+  readonly check: "equal bits" | "wrong bits" | "failed" | "missing";
+  /** Where the bits differ from those of cpu:scalar, or what failed; empty when nothing is wrong. */
+  readonly fault: string;
   readonly seconds: number | undefined;
+  /** Of a GPU that could be asked. */
+  readonly facts: DeviceFacts | undefined;
 }
 
 interface Diagnosis {
@@ -60,7 +63,7 @@ async function diagnose(): Promise<Diagnosis> {
     nvidia,
     noGpu: hasGpu ? [] : noGpu(nvidia, devices),
     devices,
-    healthy: usable.length > 0 && usable.every(({ fault }) => fault === ""),
+    healthy: usable.length > 0 && usable.every(({ check }) => check === "equal bits"),
   };
 }
 
@@ -72,26 +75,40 @@ function noGpu(nvidia: NvidiaFacts, devices: readonly DeviceInfo[]): string[] {
 
 /** Loads the library only here, so that `doctor` has an answer when the addon does not load. */
 async function checkDevices(): Promise<Checkup[]> {
-  const { devices } = await import("../../device.js");
+  const { deviceFacts, devices } = await import("../../device.js");
   const { firstDifference, scenarios, trace } = await import("../conformance.js");
   const [scenario] = scenarios as [(typeof scenarios)[0]];
   const expected = await trace(scenario, "cpu:scalar", 1);
   const list: Checkup[] = [];
   for (const device of devices()) {
     if (!device.available) {
-      list.push({ ...device, fault: undefined, seconds: undefined });
+      list.push({ ...device, check: "missing", fault: "", seconds: undefined, facts: undefined });
       continue;
     }
     const start = performance.now();
+    let facts: DeviceFacts | undefined;
+    let check: Checkup["check"] = "failed";
     let fault: string;
     try {
+      if (device.kind !== "cpu") facts = deviceFacts(device.name);
       fault = firstDifference(expected, await trace(scenario, device.name)) ?? "";
+      check = fault === "" ? "equal bits" : "wrong bits";
     } catch (error) {
       fault = error instanceof Error ? error.message : String(error);
     }
-    list.push({ ...device, fault, seconds: (performance.now() - start) / 1000 });
+    list.push({ ...device, check, fault, seconds: (performance.now() - start) / 1000, facts });
   }
   return list;
+}
+
+/** 12040 is CUDA 12.4. */
+const cudaVersion = (number: number) => `CUDA ${Math.floor(number / 1000)}.${Math.floor((number % 1000) / 10)}`;
+
+function describeGpu({ name, model, facts }: Checkup): string {
+  if (!facts) return `${name}, ${model}`;
+  const memory = `${formatBytes(facts.freeMemory)} free of ${formatBytes(facts.memory)}`;
+  const versions = `this build has ${cudaVersion(facts.runtime)}, the driver knows ${cudaVersion(facts.driver)}`;
+  return `${name}, ${model}, ${memory}; ${versions}`;
 }
 
 function render({ version, root, binaries, machine, environment, nvidia, noGpu, devices, healthy }: Diagnosis): string {
@@ -112,7 +129,8 @@ function render({ version, root, binaries, machine, environment, nvidia, noGpu, 
     ]),
     renderSection("NVIDIA", [
       ["driver", nvidia.kernelDriver ?? "not loaded"],
-      ...nvidia.gpus.map((gpu): [string, string] => ["gpu", gpu]),
+      ...nvidia.gpus.map((gpu): [string, string] => ["nvidia-smi", gpu]),
+      ...devices.filter(({ model }) => model !== "").map((device): [string, string] => ["gpu", describeGpu(device)]),
       ...noGpu.map((sentence): [string, string] => ["no GPU", sentence]),
     ]),
     devices.length > 0
@@ -129,8 +147,8 @@ function renderDevices(devices: readonly Checkup[]): string {
       { title: "device", cell: ({ name }) => name },
       {
         title: "check",
-        cell: ({ fault }) => (fault === undefined ? "missing" : fault === "" ? "equal bits" : "FAULTY"),
-        style: ({ fault }) => (fault === undefined ? "dim" : fault === "" ? "green" : "red"),
+        cell: ({ check }) => check,
+        style: ({ check }) => (check === "missing" ? "dim" : check === "equal bits" ? "green" : "red"),
       },
       { title: "took", align: "right", cell: ({ seconds }) => (seconds === undefined ? "" : formatSeconds(seconds)) },
       { title: "reason", cell: ({ reason, fault }) => fault || reason },

@@ -31,7 +31,7 @@ export function define(command: Command): void {
     .option("--threads <list>", "numbers of threads to test with", "1,2,3")
     .action(async ({ device, threads, json }: Options) => {
       const names = parseDevices(device ?? "all", "--device");
-      const findings = await test(names, parseCounts(threads, "--threads"));
+      const findings = await test(names, parseCounts(threads, "--threads", 2));
       const equal = findings.every(({ difference }) => difference === "");
       if (json) printJson({ equal, findings });
       else print(render(findings, names));

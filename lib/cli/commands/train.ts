@@ -3,14 +3,15 @@
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { parseDevices } from "../device-list.js";
-import { CommandError, wrongValue } from "../exit.js";
+import { CommandError, exitCodes, wrongValue } from "../exit.js";
 import { significant } from "../format.js";
 import { chartLibrary } from "../html-page.js";
+import { awaitInterrupt } from "../interrupt.js";
 import { parseAmount, parseCount } from "../numbers.js";
 import { checkWritable } from "../output-file.js";
 import { sparkline } from "../sparkline.js";
-import { type Column, renderTable } from "../table.js";
-import { note, print, printJson } from "../terminal.js";
+import { type Column, renderTable, wrap } from "../table.js";
+import { note, print, printJson, columns as terminalColumns } from "../terminal.js";
 import type { OptimizerName } from "../train/contenders.js";
 import type { Run } from "../train/run.js";
 import { type BackendName, backendNames, type TrainSettings } from "../train/settings.js";
@@ -79,7 +80,10 @@ async function trainCommand(flags: Flags): Promise<void> {
     checkWritable(flags.html);
     chartLibrary();
   }
-  const runs = await withPackages(settings, parseOptimizers(flags.optimizer));
+  const interrupt = awaitInterrupt();
+  const all = await withPackages(settings, parseOptimizers(flags.optimizer), () => interrupt.pressed);
+  interrupt.end();
+  const runs = all.filter(({ losses }) => losses.length > 0);
   const columns = columnsOf(runs);
   const { epochs, batch, train, backend, seed } = settings;
   const title = `784-256-10 on ${train} digits, ${epochs} epochs, batches of ${batch}, ${backend} backend, seed ${seed}`;
@@ -89,8 +93,13 @@ async function trainCommand(flags: Flags): Promise<void> {
     writeFileSync(flags.html, asHtml(runs, columns, title, line));
     note(`Written to ${flags.html}`);
   }
-  if (flags.json) printJson({ settings, runs });
-  else print(`${title}\n\n${renderTable(columns, runs)}`);
+  if (flags.json) {
+    printJson({ settings, runs, interrupted: interrupt.pressed });
+  } else {
+    const end = interrupt.pressed ? ["Interrupted: not everything was trained."] : [];
+    print([wrap(title, terminalColumns()).join("\n"), renderTable(columns, runs), ...end].join("\n\n"));
+  }
+  if (interrupt.pressed) process.exitCode = exitCodes.interrupted;
 }
 
 function parseOptimizers(text: string): OptimizerName[] {
@@ -102,10 +111,14 @@ function parseOptimizers(text: string): OptimizerName[] {
 }
 
 /** TensorFlow.js and the digits are packages of the user's own. */
-async function withPackages(settings: TrainSettings, wanted: readonly OptimizerName[]): Promise<Run[]> {
+async function withPackages(
+  settings: TrainSettings,
+  wanted: readonly OptimizerName[],
+  stop: () => boolean,
+): Promise<Run[]> {
   try {
     const { train } = await import("../train/train.js");
-    return await train(settings, wanted);
+    return await train(settings, wanted, stop);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ERR_MODULE_NOT_FOUND" && code !== "MODULE_NOT_FOUND") throw error;
@@ -120,8 +133,10 @@ function middle(values: readonly number[]): number {
 }
 
 function columnsOf(runs: readonly Run[]): Column<Run>[] {
-  const lastEpoch = ({ losses, stepsPerEpoch }: Run) =>
-    losses.slice(-stepsPerEpoch).reduce((sum, loss) => sum + loss, 0) / stepsPerEpoch;
+  const lastEpoch = ({ losses, stepsPerEpoch }: Run) => {
+    const last = losses.slice(-stepsPerEpoch);
+    return last.reduce((sum, loss) => sum + loss, 0) / last.length;
+  };
   const reference = runs[0] ? middle(runs[0].optimizerTimes) : Number.NaN;
   return [
     { title: "optimizer", cell: ({ label }) => label },

@@ -1,7 +1,9 @@
 /** The progress of the runs, on stderr: a bar for people, a line per epoch for logs. */
 
-import { SingleBar } from "cli-progress";
+import type { SingleBar } from "cli-progress";
 import { sparkline } from "../sparkline.js";
+import { columns, note } from "../terminal.js";
+import { openBar } from "../terminal-bar.js";
 import type { Status } from "./status.js";
 
 export interface Progress {
@@ -16,6 +18,9 @@ export interface Progress {
 /** How often the bar is drawn, per second. */
 const drawings = 10;
 const curveWidth = 12;
+const barWidth = 12;
+/** Of the longest name of a contender. */
+const labelWidth = 31;
 
 /** A bar only where one can be drawn and is wanted. https://no-color.org */
 export function openProgress(): Progress {
@@ -51,6 +56,34 @@ class Lines implements Progress {
   stop(): void {}
 }
 
+/** What the bar shows, in this order; the lowest ranks are left out last where the terminal is narrow. */
+const pieces = [
+  { field: "label", rank: 1 },
+  { field: "bar", rank: 5 },
+  { field: "curve", rank: 2 },
+  { field: "epoch", rank: 0 },
+  { field: "loss", rank: 0 },
+  { field: "test", rank: 3 },
+  { field: "time", rank: 4 },
+] as const;
+
+const gap = "  ";
+
+/** The fields that fit into a line of `width`, as cli-progress writes them. */
+function formatFor(width: number, widths: Readonly<Record<(typeof pieces)[number]["field"], number>>): string {
+  const shown = new Set<string>();
+  let room = width;
+  for (const { field } of pieces.toSorted((a, b) => a.rank - b.rank)) {
+    if (widths[field] + gap.length > room) continue;
+    room -= widths[field] + gap.length;
+    shown.add(field);
+  }
+  return pieces
+    .filter(({ field }) => shown.has(field))
+    .map(({ field }) => `{${field}}`)
+    .join(gap);
+}
+
 class Bar implements Progress {
   #bar: SingleBar | undefined;
   #epochs = 0;
@@ -60,16 +93,13 @@ class Bar implements Progress {
   start(label: string, epochs: number, stepsPerEpoch: number): void {
     this.#epochs = epochs;
     this.#steps = 0;
-    this.#bar = new SingleBar({
-      format: `${label.padEnd(31)} {bar} {curve} {epoch}  {loss}  {test}  {time}`,
-      barCompleteChar: "█",
-      barIncompleteChar: "░",
-      barsize: 12,
-      hideCursor: true,
-      fps: drawings,
-      stream: process.stderr,
-    });
-    this.#bar.start(epochs * stepsPerEpoch, 0, { curve: "", epoch: "", loss: "", test: "", time: "" });
+    const longest = describe({ losses: [], epoch: epochs, loss: 1, accuracy: 1, optimizerTime: 10 }, epochs);
+    const lengths = Object.fromEntries(Object.entries(longest).map(([field, text]) => [field, text.length]));
+    const widths = { label: labelWidth, bar: barWidth, curve: curveWidth, epoch: 0, loss: 0, test: 0, time: 0 };
+    const format = formatFor(columns(process.stderr), { ...widths, ...lengths });
+    if (!format.includes("{label}")) note(label);
+    const payload = { label: label.padEnd(labelWidth), curve: "", epoch: "", loss: "", test: "", time: "" };
+    this.#bar = openBar(format, epochs * stepsPerEpoch, payload, { barsize: barWidth, fps: drawings });
   }
 
   step(status: () => Status): void {

@@ -18,7 +18,7 @@ export interface Run {
   readonly stepsPerEpoch: number;
   /** The loss of every batch before its step, in nats. */
   readonly losses: readonly number[];
-  /** The accuracy on the test digits after each epoch, from 0 to 1. */
+  /** The accuracy on the test digits after each epoch, and where Ctrl-C ended it, from 0 to 1. */
   readonly accuracies: readonly number[];
   /** What the optimizer took for each step, in milliseconds. */
   readonly optimizerTimes: readonly number[];
@@ -35,6 +35,7 @@ export async function run(
   { training, test }: Split,
   options: TrainSettings,
   progress: Progress,
+  stop: () => boolean,
 ): Promise<Run> {
   const { epochs, batch: batchSize, seed } = options;
   const stepsPerEpoch = countSteps(training, batchSize);
@@ -54,7 +55,7 @@ export async function run(
 
   const start = performance.now();
   progress.start(entry.label, epochs, stepsPerEpoch);
-  for (let epoch = 1; epoch <= epochs; epoch++) {
+  for (let epoch = 1; epoch <= epochs && !stop(); epoch++) {
     for (const batch of batches(training, batchSize, order)) {
       const { loss, gradients } = network.differentiate(batch);
       const before = performance.now();
@@ -65,6 +66,7 @@ export async function run(
       progress.step(() => status(epoch));
       // Everything above is synchronous: without a pause no Ctrl-C would be heard.
       await setImmediate();
+      if (stop()) break;
     }
     accuracies.push(contender.evaluate(() => network.accuracy(test)));
     progress.epoch(status(epoch));

@@ -67,6 +67,21 @@ class CudaDevice final : public Device {
     return properties.name;
   }
 
+  Facts facts() const override {
+    const Current current(index_);
+    Facts facts;
+    char bus[32] = "";
+    check(cudaDeviceGetPCIBusId(bus, sizeof bus, index_), "cudaDeviceGetPCIBusId");
+    facts.bus = bus;
+    check(cudaMemGetInfo(&facts.free_memory, &facts.memory), "cudaMemGetInfo");
+    int cache = 0;
+    check(cudaDeviceGetAttribute(&cache, cudaDevAttrL2CacheSize, index_), "cudaDeviceGetAttribute");
+    facts.cache = static_cast<size_t>(cache);
+    check(cudaRuntimeGetVersion(&facts.runtime), "cudaRuntimeGetVersion");
+    check(cudaDriverGetVersion(&facts.driver), "cudaDriverGetVersion");
+    return facts;
+  }
+
   void* allocate(size_t bytes, Place place, void* stream) const override {
     const Current current(index_);
     const size_t size = std::max<size_t>(bytes, 1);
@@ -276,12 +291,18 @@ class CudaDevice final : public Device {
   mutable std::atomic<bool> frees_later_{false};
 };
 
+/// 12040 is 12.4.
+std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
+
 /// Why there is none. Without a driver the runtime says that the driver is too old (version 0).
 std::string reason(cudaError_t status) {
   int driver = 0;
   cudaDriverGetVersion(&driver);
   if (status == cudaErrorInsufficientDriver && driver == 0) return "no NVIDIA driver is installed";
-  if (status == cudaErrorInsufficientDriver) return "the NVIDIA driver is too old for this build's CUDA runtime";
+  if (status == cudaErrorInsufficientDriver) {
+    return "the NVIDIA driver is too old: it knows CUDA " + version(driver) + ", this build needs " +
+           version(CUDART_VERSION);
+  }
   const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
   if (visible != nullptr) return "no GPU is visible (CUDA_VISIBLE_DEVICES is \"" + std::string(visible) + "\")";
   if (status == cudaErrorNoDevice || status == cudaSuccess) return "this machine has no NVIDIA GPU";
