@@ -37,7 +37,7 @@ function range(kernels, kernel, number) {
 
 /** `results`: architecture → its kernels. The first table is that of 9.0, whose memory's time the shares are of. */
 export function renderDocs(results) {
-  const moving = results.get("90").filter(({ counts }) => counts);
+  const moving = results.get("90").filter(({ kernel }) => kernel === "update" || kernel === "norms");
   const registers = ({ registers }) => registers;
   const instructions = ({ counts }) => Number(counts.perElement.toFixed(1));
   const rows = [...results].map(([architecture, kernels]) => [
