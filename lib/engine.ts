@@ -168,7 +168,10 @@ export class Engine {
     for (const [row, { value }] of this.trained.entries()) native.bind(row, value, undefined);
   }
 
-  /** For benchmarks: the memory traffic of a step and nothing else. False: the device cannot do that. */
+  /**
+   * For benchmarks: the memory traffic of a step and nothing else; on a GPU it is put on the stream. False: the device
+   * cannot do that.
+   */
   streamPass(): boolean {
     return this.#idle().streamPass();
   }

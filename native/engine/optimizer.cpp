@@ -72,11 +72,7 @@ void Optimizer::launch() {
   device_->update(plan, launch_);
 }
 
-bool Optimizer::stream_pass() {
-  const bool can = device_->stream_pass(memory_.plan(), launch_);
-  device_->wait(launch_.stream);
-  return can;
-}
+bool Optimizer::stream_pass() { return device_->stream_pass(memory_.plan(), launch_); }
 
 void Optimizer::check_whole() const {
   if (offload_) offload_->check_whole();

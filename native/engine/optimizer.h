@@ -66,8 +66,8 @@ class Optimizer {
   /// Sums of squares of that step's unscaled gradients; on an asynchronous device where reports or errors need them.
   const double* row_sums() const;
 
-  /// A pass over the memory of a step that changes nothing, as fast as the memory allows: for benchmarks.
-  /// False: the device has none.
+  /// A pass over the memory of a step that changes nothing, as fast as the memory allows: for benchmarks. It is put on
+  /// the stream. False: the device has none.
   bool stream_pass();
 
   /// Which hyper-parameters each parameter has; needed before the first step.

@@ -195,7 +195,7 @@ describe("bench", () => {
     ["an unknown device", ["--devices", "cpu:avx3"], 2, "did you mean cpu:avx2?"],
     ["a GPU that is not here", ["--devices", "cuda:7"], 3, '"cuda:7" is not available here:\n  cuda'],
     ["an unknown model", ["gpt2-124n"], 2, "did you mean gpt2-124m?"],
-    ["a type that is not built", ["--dtypes", "bfloat16"], 2, "float32"],
+    ["a precision that is not built", ["--precision", "bfloat16"], 2, "float32"],
     ["an unknown peer", ["--compare", "jax"], 2, "copy, tfjs, torch"],
     ["an unknown pipeline", ["--pipeline", "half"], 2, "step, full"],
     ["an unknown format", ["--format", "pdf"], 2, "html"],
@@ -204,7 +204,8 @@ describe("bench", () => {
     ["an impossible size", ["1e14"], 3, "1e14 needs"],
     ["no threads", ["--threads", "0"], 2, "whole number ≥ 1"],
     ["a folder without a build", ["--against", folder], 2, "a build of fused-adamw"],
-    ["peers beside two builds", ["--against", ".", "--compare", "copy"], 2, "only the two builds"],
+    ["peers beside two builds", ["--against", ".", "--compare", "copy"], 2, "only steps of the two builds"],
+    ["a graph without a GPU", ["1e3", "--graph", "--devices", "cpu"], 2, "on a GPU"],
     ["two formats", ["--format", "html", "--json"], 2, "not both"],
     [
       "a file that cannot be written",

@@ -13,9 +13,9 @@ export interface Outcome {
 const main = fileURLToPath(new URL("../../lib/cli/main.ts", import.meta.url));
 export const command = [process.execPath, "--import=tsx", main];
 
-/** The environment of the child: nothing of the test run's own that would change colours or devices. */
+/** The environment of the child: nothing of the test run's own that would change colours. */
 function environment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { NO_COLOR, FORCE_COLOR, CI, NODE_OPTIONS, FUSED_ADAMW_BINDING, ...rest } = process.env;
+  const { NO_COLOR, FORCE_COLOR, CI, NODE_OPTIONS, ...rest } = process.env;
   return { ...rest, ...own };
 }
 

@@ -15,14 +15,32 @@ function samples(seconds: number, noise = 0.03, count = 40): number[] {
 }
 
 function row(name: string, own: number[], stream: number[] = []): BenchRow {
-  const subject = { name, device: "cpu:avx2", threads: 2, dtype: "float32", options: "default" } as const;
+  const subject = {
+    name,
+    device: "cpu:avx2",
+    model: "",
+    threads: 2,
+    graph: false,
+    dtype: "float32",
+    options: "default",
+  } as const;
   const size = { work: "1e6", parameters: 1e6, tensors: 1, bytes: 28, streamBytes: 28, operations: 17 };
   return { ...subject, ...size, samples: own, streamSamples: stream, checked: false };
 }
 
 function document(rows: BenchRow[], cpu = "one"): BenchDocument {
   const machine = { ...describeMachine(), cpu };
-  const rest = { version: "0.1.0", command: "", date: "", streams: {}, absent: [], interrupted: false };
+  const rest = {
+    version: "0.1.0",
+    command: "",
+    date: "",
+    streams: {},
+    gpus: [],
+    clocks: [],
+    clocksMissing: "",
+    absent: [],
+    interrupted: false,
+  };
   return { kind: "fused-adamw bench", ...rest, machine, rows };
 }
 
@@ -104,6 +122,14 @@ describe("compare", () => {
     expect(status).to.equal(0);
     expect(stderr).to.contain("different machines").and.contain("cpu: one / another");
     expect(stdout).to.contain("fractions of each run's own streaming limit");
+  });
+
+  it("needs no addon, and reads runs of versions that knew no GPUs", async () => {
+    const { gpus, clocks, ...older } = document([row("fused-adamw", samples(1), samples(1))]);
+    const rows = older.rows.map(({ model, graph, ...rest }) => rest);
+    const path = file("older.json", JSON.stringify({ ...older, rows }));
+    const { status, stderr } = await cli(["compare", path, path], { FUSED_ADAMW_BINDING: "/nowhere" });
+    expect({ status, stderr }).to.deep.equal({ status: 0, stderr: "" });
   });
 
   const mistakes: [what: string, args: string[], status: number, message: string][] = [

@@ -5,22 +5,24 @@ import { once } from "node:events";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AdamW } from "../../adamw.js";
+import { devices } from "../../device.js";
 import { CommandError } from "../exit.js";
 import type { Work } from "../work.js";
 import type { Build } from "./build.js";
 import { byteModel } from "./byte-model.js";
 import type { Contestant, OwnSpec, Subject } from "./contestant.js";
 import { flopModel } from "./flop-model.js";
+import type { StepMemory } from "./step-memory.js";
 import type { Reply } from "./worker.js";
 
 const script = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
 
 /** @throws CommandError when the build cannot be loaded */
-export async function openBuild(build: Build, spec: OwnSpec, work: Work): Promise<Contestant> {
+export async function openBuild(build: Build, spec: OwnSpec, work: Work, memory: StepMemory): Promise<Contestant> {
   // A binary that the user names would stand for both builds.
   const { FUSED_ADAMW_BINDING, ...env } = process.env;
   const child = fork(script, [build.index], { env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
-  const contestant = new BuildContestant(child, build, spec);
+  const contestant = new BuildContestant(child, build, spec, memory);
   try {
     await contestant.begin(work);
     return contestant;
@@ -33,14 +35,16 @@ export async function openBuild(build: Build, spec: OwnSpec, work: Work): Promis
 class BuildContestant implements Contestant {
   readonly subject: Subject;
   readonly window: number;
+  readonly memory: StepMemory;
   readonly #child: ChildProcess;
   readonly #build: Build;
   readonly #spec: OwnSpec;
   readonly #ended: Promise<Reply>;
   #complaint = "";
 
-  constructor(child: ChildProcess, build: Build, spec: OwnSpec) {
+  constructor(child: ChildProcess, build: Build, spec: OwnSpec, memory: StepMemory) {
     const { options, label } = spec.set;
+    this.memory = memory;
     this.#child = child;
     this.#build = build;
     this.#spec = spec;
@@ -49,7 +53,9 @@ class BuildContestant implements Contestant {
     this.subject = {
       name: build.name,
       device: spec.device,
+      model: devices().find(({ name }) => name === spec.device)?.model ?? "",
       threads: spec.device.startsWith("cpu") ? spec.threads : null,
+      graph: false,
       dtype: spec.dtype,
       options: label,
       bytes: byteModel(options).step,

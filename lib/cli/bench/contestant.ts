@@ -4,15 +4,19 @@ import { AdamW, coreOf } from "../../adamw.js";
 import type { OptionSet } from "../option-sets.js";
 import { byteModel } from "./byte-model.js";
 import { flopModel } from "./flop-model.js";
-import type { BenchMemory } from "./memory.js";
+import type { StepMemory } from "./step-memory.js";
 
 /** What a row of the result is about. */
 export interface Subject {
   /** "fused-adamw", "tf.train.adam", … */
   readonly name: string;
   readonly device: string;
+  /** Of a GPU: what its maker calls it. Else empty. */
+  readonly model: string;
   /** Null where the contestant decides. */
   readonly threads: number | null;
+  /** Whether a captured step is replayed, on a GPU. */
+  readonly graph: boolean;
   readonly dtype: "float32";
   readonly options: string;
   /** Bytes per parameter and step. */
@@ -25,11 +29,19 @@ export interface Contestant {
   readonly subject: Subject;
   /** Steps are taken in multiples of this: one update. */
   readonly window: number;
+  /** What it works on, or what is beside it in the caches. */
+  readonly memory: StepMemory;
   /** Seconds that `steps` steps took. */
   run(steps: number): Promise<number> | number;
-  /** Bytes per parameter of the streaming pass, and the seconds it takes; absent where the device has none. */
-  readonly stream?: { readonly bytes: number; run(passes: number): number };
+  /** Absent where the device has none. */
+  readonly stream?: StreamingPass;
   dispose(): void;
+}
+
+/** Bytes per parameter of one pass, and the seconds that some take. */
+export interface StreamingPass {
+  readonly bytes: number;
+  run(passes: number): number;
 }
 
 /** Seconds. */
@@ -44,22 +56,29 @@ export interface OwnSpec {
   readonly threads: number;
   readonly set: OptionSet;
   readonly dtype: "float32";
+  /** On a GPU: a captured step is replayed. */
+  readonly graph: boolean;
 }
 
+/** Ours on a CPU. */
 export class OwnContestant implements Contestant {
   readonly subject: Subject;
   readonly window: number;
+  readonly memory: StepMemory;
   readonly optimizer: AdamW;
-  readonly stream?: { readonly bytes: number; run(passes: number): number };
+  readonly stream?: StreamingPass;
 
-  constructor({ device, threads, set, dtype }: OwnSpec, memory: BenchMemory) {
+  constructor({ device, threads, set, dtype }: OwnSpec, memory: StepMemory) {
     const model = byteModel(set.options);
+    this.memory = memory;
     this.window = set.options.gradientAccumulationSteps || 1;
     this.optimizer = new AdamW(set.options, { device, threads }).build(memory.parameters);
     this.subject = {
       name: "fused-adamw",
       device: this.optimizer.device,
-      threads: device.startsWith("cpu") ? threads : null,
+      model: "",
+      threads,
+      graph: false,
       dtype,
       options: set.label,
       bytes: model.step,
@@ -77,11 +96,9 @@ export class OwnContestant implements Contestant {
     }
   }
 
-  /** On a device that computes behind the program's back, the wait is part of it. */
   run(steps: number): number {
     return timed(() => {
       for (let i = 0; i < steps; i += 1) this.optimizer.step();
-      this.optimizer.synchronize();
     });
   }
 

@@ -1,10 +1,21 @@
 /** The result of a benchmark in every format. */
 
-import { formatCount, formatSeconds, significant } from "../format.js";
+import { formatBytes, formatCount, formatSeconds, significant } from "../format.js";
 import { type Column, renderCsv, renderMarkdown, renderSection, renderTable } from "../table.js";
+import { emulatorNote, isEmulated } from "./emulated.js";
+import { describeGpus } from "./gpu-report.js";
 import { type BenchDocument, type BenchRow, baselineOf, summarize } from "./result.js";
 
 const spread = (part: number, whole: number) => `${significant((100 * part) / whole, 2)} %`;
+
+function deviceCell(row: BenchRow): string {
+  const { device, threads, graph } = row;
+  return [
+    threads === null ? device : `${device} ×${threads}`,
+    ...(graph ? ["graph"] : []),
+    ...(isEmulated(row) ? ["emulator"] : []),
+  ].join(", ");
+}
 
 /** Columns in which all rows are alike say nothing in the table; they stand above it. */
 export function columnsOf(document: BenchDocument): { shown: Column<BenchRow>[]; common: [string, string][] } {
@@ -15,8 +26,8 @@ export function columnsOf(document: BenchDocument): { shown: Column<BenchRow>[];
     { title: "parameters", align: "right", spare: 4, cell: ({ parameters }) => formatCount(parameters) },
     { title: "tensors", align: "right", spare: 7, cell: ({ tensors }) => String(tensors) },
     { title: "optimizer", cell: ({ name }) => name },
-    { title: "device", cell: ({ device, threads }) => (threads === null ? device : `${device} ×${threads}`) },
-    { title: "type", cell: ({ dtype }) => dtype },
+    { title: "device", cell: deviceCell },
+    { title: "precision", cell: ({ dtype }) => dtype },
     { title: "options", cell: ({ options }) => options },
     { title: "B/param", align: "right", spare: 3, cell: ({ bytes }) => significant(bytes) },
   ];
@@ -51,10 +62,14 @@ export function columnsOf(document: BenchDocument): { shown: Column<BenchRow>[];
 /** The lines above a table. */
 export function preface(document: BenchDocument, common: readonly [string, string][]): [string, string][] {
   const { machine, version } = document;
+  const caches = machine.caches ? `, ${machine.caches}` : "";
+  const pages = machine.hugePages ? `, huge pages ${machine.hugePages}` : "";
   const checked = document.rows.length > 0 && document.rows.every((row) => row.checked || row.name !== "fused-adamw");
   return [
-    ["machine", `${machine.cpu}, ${machine.processors} processors${machine.caches ? `, ${machine.caches}` : ""}`],
+    ["machine", `${machine.cpu}, ${machine.processors} processors${caches}, ${formatBytes(machine.memory)}${pages}`],
     ["software", `fused-adamw ${version}, Node ${machine.node}, ${machine.system}`],
+    ...describeGpus(document),
+    ...(document.rows.some(isEmulated) ? [["no measurement", emulatorNote] as [string, string]] : []),
     ...common,
     ...Object.entries(document.streams).map(([options, streams]): [string, string] => [`bytes of ${options}`, streams]),
     ...(checked ? [["checked", "against float64 before timing"] as [string, string]] : []),

@@ -1,6 +1,5 @@
 /** Whether something became slower, as far as the samples can tell. */
 
-import type { Machine } from "../machine.js";
 import { type BenchDocument, type BenchRow, paired, streamFractions } from "./result.js";
 import { bootstrap, type Interval, median } from "./statistics.js";
 
@@ -47,7 +46,7 @@ function judge(before: BenchRow, after: BenchRow, change: Interval, allowed: num
 }
 
 function isSameSubject(a: BenchRow, b: BenchRow): boolean {
-  return (["work", "device", "threads", "dtype", "options"] as const).every((key) => a[key] === b[key]);
+  return (["work", "device", "threads", "graph", "dtype", "options"] as const).every((key) => a[key] === b[key]);
 }
 
 const own = "fused-adamw";
@@ -73,7 +72,17 @@ export function judgeRuns(before: BenchDocument, after: BenchDocument, allowed: 
 }
 
 /** What differs between the machines of two runs. */
-export function machineDifferences(a: Machine, b: Machine): string[] {
+export function machineDifferences(a: BenchDocument, b: BenchDocument): string[] {
   const keys = ["cpu", "processors", "caches", "system", "node", "hugePages"] as const;
-  return keys.filter((key) => a[key] !== b[key]).map((key) => `${key}: ${a[key]} / ${b[key]}`);
+  const facts = ({ machine, gpus }: BenchDocument) => [
+    ...keys.map((key) => [key, String(machine[key])] as const),
+    [
+      "gpus",
+      gpus.map(({ device, model, driver }) => `${device} ${model}, driver for CUDA ${driver}`).join("; "),
+    ] as const,
+  ];
+  const others = facts(b);
+  return facts(a).flatMap(([key, value], i) =>
+    value === others[i]![1] ? [] : [`${key}: ${value} / ${others[i]![1]}`],
+  );
 }

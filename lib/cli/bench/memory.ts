@@ -1,26 +1,27 @@
 /** The parameters and gradients that contestants share: a hash of the index, so that any element can be recomputed. */
 
-import type { ParameterInit } from "../../parameters.js";
 import { product, type Work } from "../work.js";
+import type { HostMemory, HostParameter } from "./step-memory.js";
 
 /** Gradients are this much smaller than parameters, which lie in [−0.5, 0.5). */
 const gradientScale = 2 ** -6;
+
+/** Of most processors at most, where the system does not say. */
+const usualCache = 2 ** 26;
 
 /** Exact in float32. The multiplier is Knuth's, 2³² divided by the golden ratio. */
 function hashed(seed: number, index: number): number {
   return (Math.imul(index + seed * 977, 2654435761) >>> 8) * 2 ** -24 - 0.5;
 }
 
-export interface BenchParameter extends ParameterInit {
-  readonly shape: readonly number[];
-  readonly value: Float32Array;
-  readonly gradient: Float32Array;
-}
+export class BenchMemory implements HostMemory {
+  readonly parameters: readonly HostParameter[];
+  readonly #cacheBytes: number;
+  #junk: Float64Array | undefined;
 
-export class BenchMemory {
-  readonly parameters: readonly BenchParameter[];
-
-  constructor({ parameters }: Work) {
+  /** `cacheBytes`: of the largest cache. */
+  constructor({ parameters }: Work, cacheBytes = usualCache) {
+    this.#cacheBytes = cacheBytes;
     this.parameters = parameters.map(({ name, shape }) => {
       const length = product(shape);
       return { name, shape, value: new Float32Array(length), gradient: new Float32Array(length) };
@@ -28,7 +29,14 @@ export class BenchMemory {
     this.reset();
   }
 
-  /** The values every contestant starts from. */
+  get source(): BenchMemory {
+    return this;
+  }
+
+  values(row: number): Float32Array {
+    return this.parameters[row]!.value;
+  }
+
   reset(): void {
     for (const [row, { value, gradient }] of this.parameters.entries()) {
       for (let i = 0; i < value.length; i += 1) value[i] = BenchMemory.valueAt(row, i);
@@ -36,12 +44,18 @@ export class BenchMemory {
     }
   }
 
-  /** Gradients that a step has zeroed would let the moments decay into subnormal numbers, which are slow. */
+  /** With zeros the moments would decay into subnormal numbers, which are slow. */
   restoreGradients(): void {
     if (this.parameters.every(({ gradient }) => gradient[0] !== 0 || gradient.length === 0)) return;
     for (const [row, { gradient }] of this.parameters.entries()) {
       for (let i = 0; i < gradient.length; i += 1) gradient[i] = BenchMemory.gradientAt(row, i);
     }
+  }
+
+  /** Writes and reads twice the largest cache. */
+  flushCaches(): void {
+    this.#junk ??= new Float64Array(Math.ceil((2 * this.#cacheBytes) / Float64Array.BYTES_PER_ELEMENT));
+    for (let i = 0; i < this.#junk.length; i += 8) this.#junk[i] = this.#junk[i]! + 1;
   }
 
   static valueAt(row: number, index: number): number {

@@ -1,7 +1,10 @@
 /** The document that a benchmark leaves behind: everything a report, a comparison or a reader needs. */
 
 import type { Machine } from "../machine.js";
+import type { ClockRecord } from "./clocks.js";
 import type { Subject } from "./contestant.js";
+import { isEmulated } from "./emulated.js";
+import type { GpuRecord } from "./gpus.js";
 import { median, medianDeviation, quantile } from "./statistics.js";
 
 export interface BenchRow extends Subject {
@@ -27,6 +30,11 @@ export interface BenchDocument {
   /** The byte model of each set of options, in words. */
   readonly streams: Readonly<Record<string, string>>;
   readonly rows: readonly BenchRow[];
+  readonly gpus: readonly GpuRecord[];
+  /** Of each GPU during each piece of work. */
+  readonly clocks: readonly ClockRecord[];
+  /** Why there are none; empty where there are, or where no GPU was measured. */
+  readonly clocksMissing: string;
   /** Peers that were asked for and are not here, with the reason. */
   readonly absent: readonly { readonly name: string; readonly reason: string }[];
   /** Whether Ctrl-C ended it. */
@@ -82,5 +90,5 @@ export function baselineOf(row: BenchRow, rows: readonly BenchRow[]): BenchRow {
   const alike = others.find(
     ({ device, threads, options }) => device === row.device && threads === row.threads && options === row.options,
   );
-  return alike ?? others[0] ?? same[0] ?? row;
+  return alike ?? others[0] ?? same.find((one) => one.name !== "copy" && !isEmulated(one)) ?? same[0] ?? row;
 }

@@ -2,7 +2,6 @@
 
 import { setImmediate } from "node:timers/promises";
 import type { Contestant } from "./contestant.js";
-import type { BenchMemory } from "./memory.js";
 
 export interface RoundOptions {
   /** Samples that are thrown away first. */
@@ -11,8 +10,8 @@ export interface RoundOptions {
   readonly repetitions: number;
   /** Seconds that each contestant is measured for, at least. */
   readonly minTime: number;
-  /** Called before each sample, outside of what is timed; then a sample is one step. */
-  readonly flushCache: (() => void) | undefined;
+  /** Whether the caches are emptied before each sample, which then is one step. */
+  readonly flushCache: boolean;
 }
 
 /** Seconds per step, sample by sample; the streaming passes stand beside the steps they alternated with. */
@@ -24,11 +23,17 @@ export interface Samples {
 
 /** A sample lasts about this long, or one step: long against the clock's and the scheduler's grain. */
 const sampleSeconds = 0.01;
+/** Clocks may say 0 for less. */
+const shortest = 1e-7;
+/** What takes so long is not run once more only to know better. */
+const longest = 1;
 
 interface Turn extends Samples {
   /** Steps, and streaming passes, of one sample. */
   readonly count: number;
   readonly passes: number;
+  /** Seconds that its samples took. */
+  spent: number;
 }
 
 /**
@@ -37,17 +42,15 @@ interface Turn extends Samples {
  */
 export async function takeRounds(
   contestants: readonly Contestant[],
-  memory: BenchMemory,
   options: RoundOptions,
   stop: () => boolean,
   onSample: (contestant: Contestant, done: number) => void,
 ): Promise<Samples[]> {
   const turns: Turn[] = [];
   for (const contestant of contestants) turns.push(await calibrate(contestant, options));
-  const spent = () => turns.map(({ steps, count }) => steps.reduce((sum, step) => sum + step * count, 0));
   const done = () => {
-    const parts = spent().map((seconds, i) =>
-      Math.min(turns[i]!.steps.length / options.repetitions, options.minTime === 0 ? 1 : seconds / options.minTime),
+    const parts = turns.map(({ steps, spent }) =>
+      Math.min(steps.length / options.repetitions, options.minTime === 0 ? 1 : spent / options.minTime),
     );
     return Math.min(1, ...parts);
   };
@@ -55,9 +58,10 @@ export async function takeRounds(
     // Another begins in every round, so that nobody always runs after the same neighbour.
     for (let i = 0; i < turns.length && !stop(); i += 1) {
       const turn = turns[(i + Math.max(round, 0)) % turns.length]!;
-      const sample = await takeSample(turn, memory, options);
+      const sample = await takeSample(turn, options);
       if (round >= 0) {
         turn.steps.push(sample.step);
+        turn.spent += sample.step * turn.count;
         if (sample.stream !== undefined) turn.streams.push(sample.stream);
       }
       onSample(turn.contestant, Math.max(0, done()));
@@ -68,34 +72,33 @@ export async function takeRounds(
   return turns;
 }
 
-/** The second run decides: the first pays for compilation and for touching memory. */
-async function calibrate(contestant: Contestant, { flushCache }: RoundOptions): Promise<Turn> {
+async function calibrate(contestant: Contestant, options: RoundOptions): Promise<Turn> {
   const { window, stream } = contestant;
-  const countFor = (seconds: number) => (flushCache ? 1 : Math.max(1, Math.round(sampleSeconds / seconds)));
-  const first = await contestant.run(window);
-  const perWindow = first > 1 ? first : await contestant.run(window);
-  stream?.run(1);
-  return {
-    contestant,
-    steps: [],
-    streams: [],
-    count: window * countFor(perWindow),
-    passes: stream ? countFor(stream.run(1)) : 0,
-  };
+  const windows = await countFor((count) => contestant.run(window * count), options);
+  const passes = stream ? await countFor((count) => stream.run(count), options) : 0;
+  return { contestant, steps: [], streams: [], count: window * windows, passes, spent: 0 };
 }
 
-async function takeSample({ contestant, count, passes }: Turn, memory: BenchMemory, { flushCache }: RoundOptions) {
+/**
+ * How many fit into a sample. The first run pays for compilation and for touching memory; a single one pays for a start
+ * that several share.
+ */
+async function countFor(run: (count: number) => Promise<number> | number, { flushCache }: RoundOptions) {
+  const first = await run(1);
+  if (flushCache || first > longest) return 1;
+  let count = 1;
+  for (let i = 0; i < 2; i += 1) {
+    const each = (await run(count)) / count;
+    count = Math.max(1, Math.round(sampleSeconds / Math.max(each, shortest)));
+  }
+  return count;
+}
+
+async function takeSample({ contestant, count, passes }: Turn, { flushCache }: RoundOptions) {
+  const { memory } = contestant;
   memory.restoreGradients();
-  flushCache?.();
+  if (flushCache) memory.flushCaches();
   const step = (await contestant.run(count)) / count;
-  flushCache?.();
+  if (flushCache) memory.flushCaches();
   return { step, stream: contestant.stream && contestant.stream.run(passes) / passes };
-}
-
-/** Writes and reads twice the largest cache, so that nothing of a step is left in it. */
-export function cacheFlusher(lastCache: number): () => void {
-  const junk = new Float64Array(Math.ceil((2 * lastCache) / Float64Array.BYTES_PER_ELEMENT));
-  return () => {
-    for (let i = 0; i < junk.length; i += 8) junk[i] = junk[i]! + 1;
-  };
 }

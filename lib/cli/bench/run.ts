@@ -1,29 +1,25 @@
 /** Measures one piece of work after the other. */
 
+import { setImmediate } from "node:timers/promises";
 import { AdamW } from "../../adamw.js";
-import { CommandError, failureOf } from "../exit.js";
-import { formatBytes } from "../format.js";
-import type { OptionSet } from "../option-sets.js";
+import { failureOf } from "../exit.js";
+import type { Machine } from "../machine.js";
 import type { Work } from "../work.js";
-import { type Build, thisBuild } from "./build.js";
+import { thisBuild } from "./build.js";
 import { openBuild } from "./build-contestant.js";
+import { type ClockRecord, ClockWatch } from "./clocks.js";
 import { type Contestant, OwnContestant, type OwnSpec } from "./contestant.js";
+import { isEmulated } from "./emulated.js";
+import { GpuContestant } from "./gpu-contestant.js";
+import { GpuMemory } from "./gpu-memory.js";
+import { gpusOf } from "./gpus.js";
 import { BenchMemory } from "./memory.js";
-import { type PeerName, peers } from "./peers/peers.js";
+import { peers } from "./peers/peers.js";
 import type { BenchDocument, BenchRow } from "./result.js";
-import { type RoundOptions, takeRounds } from "./rounds.js";
+import { checkRoom } from "./room.js";
+import { takeRounds } from "./rounds.js";
+import type { BenchSpec } from "./spec.js";
 import { verify } from "./verify.js";
-
-export interface BenchSpec extends RoundOptions {
-  readonly works: readonly Work[];
-  readonly own: readonly OwnSpec[];
-  readonly compare: readonly PeerName[];
-  /** Another build, which then takes turns with this one. */
-  readonly against: Build | undefined;
-  /** Which Python has PyTorch. */
-  readonly python: string;
-  readonly check: boolean;
-}
 
 export interface BenchHooks {
   readonly stop: () => boolean;
@@ -31,55 +27,64 @@ export interface BenchHooks {
   readonly onProgress: (done: number, work: string, what: string) => void;
 }
 
-type Measured = Pick<BenchDocument, "rows" | "absent">;
+type Measured = Pick<BenchDocument, "rows" | "absent" | "gpus" | "clocks" | "clocksMissing">;
 
 /** Rows of all work that was begun; `stop` ends it after the sample at hand. */
 export async function runBench(
   spec: BenchSpec,
   { stop, onProgress }: BenchHooks,
-  freeMemory: number,
+  { freeMemory, lastCache }: Machine,
 ): Promise<Measured> {
-  for (const work of spec.works) checkMemory(work, spec, freeMemory);
+  for (const work of spec.works) checkRoom(work, spec, freeMemory);
   const rows: BenchRow[] = [];
   const absent = new Map<string, string>();
-  for (const [i, work] of spec.works.entries()) {
-    if (stop()) break;
-    const tell = (done: number, what: string) => onProgress((i + done) / spec.works.length, work.label, what);
-    tell(0, "allocating");
-    rows.push(...(await measureWork(work, spec, absent, stop, tell)));
+  const gpus = gpusOf(spec.own.map(({ device }) => device));
+  const clocks: ClockRecord[] = [];
+  const watch = gpus.some((gpu) => !isEmulated(gpu)) ? await ClockWatch.start() : undefined;
+  try {
+    for (const [i, work] of spec.works.entries()) {
+      if (stop()) break;
+      const tell = (done: number, what: string) => onProgress((i + done) / spec.works.length, work.label, what);
+      const mark = watch?.count ?? 0;
+      rows.push(...(await measureWork({ work, spec, absent, stop, tell, lastCache })));
+      if (!watch) continue;
+      await watch.next();
+      clocks.push(...gpus.map(({ device, bus }) => watch.since(mark, device, bus, work.label)));
+    }
+  } finally {
+    watch?.stop();
   }
-  return { rows, absent: Array.from(absent, ([name, reason]) => ({ name, reason })) };
+  return {
+    rows,
+    gpus,
+    clocks,
+    clocksMissing: watch?.missing ?? "",
+    absent: Array.from(absent, ([name, reason]) => ({ name, reason })),
+  };
 }
 
-async function measureWork(
-  work: Work,
-  spec: BenchSpec,
-  absent: Map<string, string>,
-  stop: () => boolean,
-  tell: (done: number, what: string) => void,
-): Promise<BenchRow[]> {
-  // Builds that take turns have memory of their own.
-  const memory = new BenchMemory(spec.against ? { ...work, parameters: [] } : work);
+interface Task {
+  readonly work: Work;
+  readonly spec: BenchSpec;
+  /** Peers that are not here, by name, with the reason. */
+  readonly absent: Map<string, string>;
+  readonly stop: () => boolean;
+  readonly tell: (done: number, what: string) => void;
+  readonly lastCache: number | undefined;
+}
+
+async function measureWork(task: Task): Promise<BenchRow[]> {
+  const { work, spec, stop, tell } = task;
+  const gpus = new Map<string, GpuMemory>();
   const contestants: Contestant[] = [];
   try {
-    for (const own of spec.against ? spec.own : []) {
-      tell(0, "starting both builds");
-      contestants.push(await openBuild(spec.against!, own, work), await openBuild(thisBuild, own, work));
+    // Between its parts a Ctrl-C is heard.
+    for await (const contestant of gather(task, gpus)) {
+      contestants.push(contestant);
+      await setImmediate();
+      if (stop()) return [];
     }
-    for (const own of spec.against ? [] : spec.own) {
-      tell(0, spec.check ? "checking against float64" : "building");
-      if (spec.check) check(own, memory);
-      contestants.push(new OwnContestant(own, memory));
-    }
-    for (const name of spec.compare) {
-      if (absent.has(name)) continue;
-      try {
-        contestants.push(await peers[name]({ work, memory, python: spec.python, set: spec.own[0]!.set }));
-      } catch (error) {
-        absent.set(name, failureOf(error).message.split("\n")[0]!);
-      }
-    }
-    const samples = await takeRounds(contestants, memory, spec, stop, ({ subject }, done) =>
+    const samples = await takeRounds(contestants, spec, stop, ({ subject }, done) =>
       tell(done, `${subject.name} ${subject.device}`),
     );
     return samples
@@ -92,37 +97,65 @@ async function measureWork(
         samples: steps,
         streamSamples: streams,
         streamBytes: contestant.stream?.bytes ?? 0,
-        checked: spec.check && contestant instanceof OwnContestant,
+        checked: spec.check && isOwn(contestant),
       }));
   } finally {
     for (const contestant of contestants) contestant.dispose();
+    for (const memory of gpus.values()) memory.dispose();
   }
 }
 
-function check({ device, threads, set }: OwnSpec, memory: BenchMemory): void {
-  const optimizer = new AdamW(set.options, { device, threads }).build(memory.parameters);
+const isOwn = (contestant: Contestant) => contestant instanceof OwnContestant || contestant instanceof GpuContestant;
+
+/** Everyone who takes turns, made one after the other. */
+async function* gather(task: Task, gpus: Map<string, GpuMemory>): AsyncGenerator<Contestant> {
+  const { work, spec, absent, tell, lastCache } = task;
+  tell(0, "allocating");
+  // Builds that take turns have memory of their own.
+  const memory = new BenchMemory(spec.against ? { ...work, parameters: [] } : work, lastCache);
+  for (const own of spec.own) {
+    if (spec.against) {
+      tell(0, "starting both builds");
+      yield await openBuild(spec.against, own, work, memory);
+      yield await openBuild(thisBuild, own, work, memory);
+      continue;
+    }
+    tell(0, `${spec.check ? "checking" : "building"} ${own.device}`);
+    const place = memoryOn(own.device, memory, gpus);
+    if (spec.check) check(own, place);
+    yield place instanceof GpuMemory ? new GpuContestant(own, place) : new OwnContestant(own, place);
+  }
+  const onHost = spec.own.some(({ device }) => device.startsWith("cpu"));
+  for (const name of spec.compare) {
+    const { onGpus, open } = peers[name];
+    for (const place of onGpus ? [...(onHost ? [memory] : []), ...gpus.values()] : [memory]) {
+      const where = place instanceof GpuMemory ? `${name} on ${place.device}` : name;
+      if (absent.has(where)) continue;
+      tell(0, `starting ${where}`);
+      try {
+        yield await open({ work, memory: place, python: spec.python, set: spec.own[0]!.set });
+      } catch (error) {
+        absent.set(where, failureOf(error).message.split("\n")[0]!);
+      }
+    }
+  }
+}
+
+/** A GPU's own memory, which all that compute there share. */
+function memoryOn(device: string, host: BenchMemory, gpus: Map<string, GpuMemory>): BenchMemory | GpuMemory {
+  if (device.startsWith("cpu")) return host;
+  const memory = gpus.get(device) ?? new GpuMemory(device, host);
+  gpus.set(device, memory);
+  return memory;
+}
+
+function check({ device, threads, set }: OwnSpec, memory: BenchMemory | GpuMemory): void {
+  const stream = memory instanceof GpuMemory ? memory.stream : undefined;
+  const optimizer = new AdamW(set.options, { device, threads, stream }).build(memory.parameters);
   try {
     verify(optimizer, set.options, memory);
   } finally {
     optimizer.dispose();
     memory.reset();
   }
-}
-
-/** Everything that takes turns is in memory at once. @throws CommandError */
-function checkMemory(work: Work, { own, compare, against }: BenchSpec, free: number): void {
-  const plan = (set: OptionSet) => AdamW.plan(set.options, work.parameters);
-  const shared = plan(own[0]!.set);
-  const states = own.reduce((sum, { set }) => sum + plan(set).state, 0);
-  // A peer has values, gradients and moments of its own.
-  const needed = against
-    ? 2 * own.reduce((sum, { set }) => sum + plan(set).total, 0)
-    : shared.values + shared.gradients + states + compare.length * 4 * shared.values;
-  if (needed <= free) return;
-  const share = Math.ceil(needed / free);
-  throw new CommandError(
-    "missing",
-    `${work.label} needs ${formatBytes(needed)} for ${own.length + compare.length} contestants, and ${formatBytes(free)} are free; an ${share}th of it fits: ${work.label}@1/${share}`,
-    { code: "OUT_OF_MEMORY" },
-  );
 }

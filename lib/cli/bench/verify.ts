@@ -7,6 +7,7 @@ import { CommandError } from "../exit.js";
 import { randomWords } from "../random.js";
 import { BenchMemory } from "./memory.js";
 import { oracle, oracleSettings } from "./oracle.js";
+import type { StepMemory } from "./step-memory.js";
 
 /** They differ, since constant gradients alone leave the sign only. */
 const scales = [1, 0.25, 3, 0.5, 2, 1];
@@ -19,18 +20,20 @@ const edge = 70;
  *
  * @throws CommandError (failed) naming the worst element
  */
-export function verify(optimizer: AdamW, given: AdamWOptions, memory: BenchMemory): void {
+export function verify(optimizer: AdamW, given: AdamWOptions, memory: StepMemory): void {
   const options = resolveOptions(given);
   if (options.skipAboveNorm !== null) throw new CommandError("usage", "--check does not know skipAboveNorm");
   memory.reset();
-  const parameters = parseParameters(memory.parameters);
+  const { source } = memory;
+  const parameters = parseParameters(source.parameters);
   const settings = oracleSettings(options, parameters);
-  const squares = memory.parameters.map(({ gradient }, i) => (settings[i]?.frozen ? 0 : sumOfSquares(gradient)));
+  const squares = source.parameters.map(({ gradient }, i) => (settings[i]?.frozen ? 0 : sumOfSquares(gradient)));
   const globalNorm = Math.sqrt(squares.reduce((a, b) => a + b, 0));
   for (const gradientScale of scales) optimizer.step({ gradientScale });
   optimizer.synchronize();
 
-  for (const [row, { name, value }] of memory.parameters.entries()) {
+  for (const [row, { name }] of source.parameters.entries()) {
+    const value = memory.values(row);
     const input = { options, setting: settings[row]!, scales, norm: Math.sqrt(squares[row]!), globalNorm };
     for (const i of samplePlaces(value.length, row)) {
       const expected = oracle(input, BenchMemory.valueAt(row, i), BenchMemory.gradientAt(row, i));

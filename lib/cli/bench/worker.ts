@@ -2,6 +2,8 @@
 
 import { pathToFileURL } from "node:url";
 import type { AdamW } from "../../adamw.js";
+import type { openDevice } from "../../open-device.js";
+import type { ParameterInit } from "../../parameters.js";
 import type { ShapedParameter } from "../models.js";
 import { product } from "../work.js";
 import { timed } from "./contestant.js";
@@ -22,14 +24,26 @@ export type Reply = { readonly answer: unknown } | { readonly error: string };
 process.on("SIGINT", () => {});
 const [index = ""] = process.argv.slice(2);
 // Only what every build exports is used.
-const library = (await import(pathToFileURL(index).href)) as { AdamW: typeof AdamW };
+const library = (await import(pathToFileURL(index).href)) as { AdamW: typeof AdamW; openDevice?: typeof openDevice };
 let optimizer: AdamW | undefined;
 
 function build({ parameters, config, device, threads }: BuildOrder): string {
   const elements = parameters.reduce((sum, { shape }) => sum + product(shape), 0);
   const memory = new BenchMemory({ label: "", parameters, elements });
-  optimizer = library.AdamW.fromConfig(config, { device, threads }).build(memory.parameters);
+  optimizer = library.AdamW.fromConfig(config, { device, threads }).build(placed(memory, device));
   return optimizer.device;
+}
+
+/** In the memory of a GPU that steps on it: else every step would copy. */
+function placed({ parameters }: BenchMemory, device: string): readonly ParameterInit[] {
+  if (device.startsWith("cpu") || !library.openDevice) return parameters;
+  const gpu = library.openDevice(device);
+  const move = (values: Float32Array) => gpu.allocate("float32", values.length).write(values);
+  return parameters.map((parameter) => ({
+    ...parameter,
+    value: move(parameter.value),
+    gradient: move(parameter.gradient),
+  }));
 }
 
 function run(steps: number): number {

@@ -6,11 +6,12 @@ import type { AdamWOptions } from "../../options.js";
 import { findBuild } from "../bench/build.js";
 import { byteModel } from "../bench/byte-model.js";
 import type { OwnSpec } from "../bench/contestant.js";
+import { emulatorNote, isEmulated } from "../bench/emulated.js";
 import { type FormatName, formatNames, formats } from "../bench/formats.js";
 import { type PeerName, peerNames } from "../bench/peers/peers.js";
 import type { BenchDocument } from "../bench/result.js";
-import { cacheFlusher } from "../bench/rounds.js";
-import { type BenchSpec, runBench } from "../bench/run.js";
+import { runBench } from "../bench/run.js";
+import type { BenchSpec } from "../bench/spec.js";
 import { parseDevices } from "../device-list.js";
 import { CommandError, exitCodes, wrongValue } from "../exit.js";
 import { chartLibrary } from "../html-page.js";
@@ -27,7 +28,7 @@ import { parseWork, type Work, workOfCount, workSyntax } from "../work.js";
 interface Flags {
   parameters?: string;
   devices: string;
-  dtypes: string;
+  precision: string;
   threads?: string;
   options: string[];
   pipeline: keyof typeof pipelines;
@@ -35,6 +36,7 @@ interface Flags {
   repetitions: string;
   minTime: string;
   flushCache?: true;
+  graph?: true;
   check?: true;
   compare?: string;
   against?: string;
@@ -63,7 +65,7 @@ export function define(command: Command): void {
     .argument("[work...]", `${workSyntax} (default: ${usualWork.join(" ")})`)
     .option("--parameters <list>", "sizes to sweep over: 1e6,3e6 or 1e6..1e9*10")
     .option("--devices <list>", "auto, all, a kind, or names such as cpu:avx512,cpu:avx2", "auto")
-    .option("--dtypes <list>", `storage types: ${dtypes.join(", ")}`, "float32")
+    .option("--precision <list>", `types of the memory: ${dtypes.join(", ")}`, "float32")
     .option("--threads <list>", "numbers of threads (default: FUSED_ADAMW_THREADS, else all processors)")
     .option("--options <list>", `${optionSyntax}; several times to compare`, collect, [])
     .addOption(
@@ -75,6 +77,7 @@ export function define(command: Command): void {
     .option("--repetitions <n>", "samples at least", "20")
     .option("--min-time <seconds>", "to measure each row for, at least", "0.3")
     .option("--flush-cache", "empty the caches before every sample, which is one step then")
+    .option("--graph", "on a GPU: replay a captured step")
     .option("--check", "hold results to float64 before timing them")
     .option("--compare <list>", `measure others in the same rounds: ${peerNames.join(", ")}`)
     .option("--against <folder>", "take turns with another build: a checkout, or a project that has one installed")
@@ -97,11 +100,12 @@ async function bench(names: string[], flags: Flags): Promise<void> {
   const interrupt = awaitInterrupt();
   const progress = openProgressBar();
   const hooks = { stop: () => interrupt.pressed, onProgress: progress.update };
-  const measured = await runBench(spec, hooks, machine.freeMemory).finally(() => progress.stop());
+  const measured = await runBench(spec, hooks, machine).finally(() => progress.stop());
   interrupt.end();
   const interrupted = interrupt.pressed;
 
   for (const { name, reason } of measured.absent) warn(`${name} is absent: ${reason}`);
+  for (const row of measured.rows.filter(isEmulated).slice(0, 1)) warn(`${row.device}: ${emulatorNote}`);
   const document: BenchDocument = {
     kind: "fused-adamw bench",
     version: packageVersion,
@@ -124,16 +128,22 @@ async function bench(names: string[], flags: Flags): Promise<void> {
 }
 
 function parseSpec(names: readonly string[], flags: Flags, machine: Machine): BenchSpec {
-  if (flags.against !== undefined && (flags.compare !== undefined || flags.check)) {
-    throw new CommandError("usage", "--against takes neither --compare nor --check: only the two builds take turns");
+  if (flags.against !== undefined && (flags.compare !== undefined || flags.check || flags.graph)) {
+    throw new CommandError(
+      "usage",
+      "--against takes no --compare, --check or --graph: only steps of the two builds take turns",
+    );
   }
-  const dtypesWanted = flags.dtypes.split(",").map((word) => {
-    const dtype = dtypes.find((name) => name === word);
-    if (!dtype) throw wrongValue("--dtypes", `a type that is built (${dtypes.join(", ")})`, word);
+  const dtypesWanted = flags.precision.split(",").map((word) => {
+    const dtype = dtypes.find((name) => name === word.trim());
+    if (!dtype) throw wrongValue("--precision", `a type that is built (${dtypes.join(", ")})`, word);
     return dtype;
   });
   const devices = parseDevices(flags.devices, "--devices");
   const threads = parseCounts(flags.threads ?? String(machine.threads), "--threads", 2);
+  if (flags.graph && devices.every((device) => device.startsWith("cpu"))) {
+    throw new CommandError("usage", "--graph replays a captured step on a GPU, and none is among --devices");
+  }
   const sets = optionSets(flags);
   const own: OwnSpec[] = devices.flatMap((device) =>
     dtypesWanted.flatMap((dtype) =>
@@ -143,6 +153,7 @@ function parseSpec(names: readonly string[], flags: Flags, machine: Machine): Be
           threads: count,
           set,
           dtype,
+          graph: (flags.graph ?? false) && !device.startsWith("cpu"),
         })),
       ),
     ),
@@ -157,7 +168,7 @@ function parseSpec(names: readonly string[], flags: Flags, machine: Machine): Be
     warmup: parseCount(flags.warmup, "--warmup", 0),
     repetitions: parseCount(flags.repetitions, "--repetitions"),
     minTime: parseAmount(flags.minTime, "--min-time", "seconds ≥ 0"),
-    flushCache: flags.flushCache ? cacheFlusher(machine.lastCache ?? 2 ** 26) : undefined,
+    flushCache: flags.flushCache ?? false,
   };
 }
 

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { isRecord } from "../../validate.js";
+import { emulatorNote, isEmulated } from "../bench/emulated.js";
 import { type Judgement, judgePairs, judgeRuns, machineDifferences } from "../bench/judge.js";
 import type { BenchDocument } from "../bench/result.js";
 import { CommandError, exitCodes } from "../exit.js";
@@ -46,7 +47,7 @@ function compare(file: string, after: string | undefined, flags: Flags): void {
 }
 
 function judgeTwo(before: BenchDocument, after: BenchDocument, allowed: number): Judgement[] {
-  const differences = machineDifferences(before.machine, after.machine);
+  const differences = machineDifferences(before, after);
   if (differences.length > 0) {
     warn(
       `the runs are of different machines; only fractions of streaming limits are compared\n  ${differences.join("\n  ")}`,
@@ -62,9 +63,18 @@ function readDocument(path: string): BenchDocument {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  if (isRecord(json) && json.kind === "fused-adamw bench" && Array.isArray(json.rows))
-    return json as unknown as BenchDocument;
+  if (isRecord(json) && json.kind === "fused-adamw bench" && Array.isArray(json.rows)) {
+    const document = withLaterFields(json as unknown as BenchDocument);
+    if (!document.rows.some(isEmulated)) return document;
+    throw new CommandError("usage", `${path} was not measured on a GPU: ${emulatorNote}`);
+  }
   throw new CommandError("usage", `${path} is not what \`bench --format json\` writes`);
+}
+
+/** Runs of versions that measured no GPUs can still be compared. */
+function withLaterFields(document: BenchDocument): BenchDocument {
+  const rows = document.rows.map((row) => ({ ...row, model: row.model ?? "", graph: row.graph ?? false }));
+  return { ...document, gpus: document.gpus ?? [], rows };
 }
 
 const percent = (share: number) => `${share > 0 ? "+" : ""}${significant(100 * share, 2)} %`;

@@ -62,7 +62,8 @@ export function define(command: Command): void {
 }
 
 async function trainCommand(flags: Flags): Promise<void> {
-  const [device = ""] = parseDevices(flags.device, "--device");
+  // "auto" is AdamW's own: the best CPU, since TensorFlow.js' arrays are the host's.
+  const [device = ""] = flags.device === "auto" ? ["auto"] : parseDevices(flags.device, "--device");
   const settings: TrainSettings = {
     epochs: parseCount(flags.epochs, "--epochs"),
     batch: parseCount(flags.batch, "--batch"),

@@ -54,10 +54,11 @@ describe("rounds", () => {
   const memory = new BenchMemory(parseWork("10"));
 
   function fake(name: string, log: string[], seconds: number): Contestant {
-    const subject = { name, device: "", threads: 1, dtype: "float32", options: "", bytes: 28, operations: 1 } as const;
+    const where = { device: "", model: "", threads: 1, graph: false } as const;
     return {
-      subject,
+      subject: { name, ...where, dtype: "float32", options: "", bytes: 28, operations: 1 },
       window: 2,
+      memory,
       run(steps) {
         log.push(`${name}${steps}`);
         return seconds * steps;
@@ -69,10 +70,9 @@ describe("rounds", () => {
   it("let every contestant begin in turn, and take whole windows", async () => {
     const log: string[] = [];
     const contestants = [fake("a", log, 0.01), fake("b", log, 0.02)];
-    const options = { warmup: 1, repetitions: 3, minTime: 0, flushCache: undefined };
+    const options = { warmup: 1, repetitions: 3, minTime: 0, flushCache: false };
     const samples = await takeRounds(
       contestants,
-      memory,
       options,
       () => false,
       () => {},
@@ -81,16 +81,33 @@ describe("rounds", () => {
       [0.01, 0.01, 0.01],
       [0.02, 0.02, 0.02],
     ]);
-    const [calibration, rest] = [log.slice(0, 4), log.slice(4)];
-    expect(calibration).to.deep.equal(["a2", "a2", "b2", "b2"]);
+    const [calibration, rest] = [log.slice(0, 6), log.slice(6)];
+    expect(calibration).to.deep.equal(["a2", "a2", "a2", "b2", "b2", "b2"]);
     expect(rest).to.deep.equal(["a2", "b2", "a2", "b2", "b2", "a2", "a2", "b2"]);
   });
 
+  it("take as many steps in a sample as it holds when they follow each other", async () => {
+    const counts: number[] = [];
+    const contestant = fake("a", [], 0);
+    // A start of 1 ms and 0.1 ms for each step.
+    contestant.run = (steps) => {
+      counts.push(steps);
+      return 0.001 + 0.0001 * steps;
+    };
+    const options = { warmup: 0, repetitions: 1, minTime: 0, flushCache: false };
+    await takeRounds(
+      [contestant],
+      options,
+      () => false,
+      () => {},
+    );
+    expect(counts).to.deep.equal([2, 2, 16, 62]);
+  });
+
   it("go on for the time asked for, and stop when told to", async () => {
-    const options = { warmup: 0, repetitions: 1, minTime: 1, flushCache: undefined };
+    const options = { warmup: 0, repetitions: 1, minTime: 1, flushCache: false };
     const [long] = await takeRounds(
       [fake("a", [], 0.01)],
-      memory,
       options,
       () => false,
       () => {},
@@ -99,7 +116,6 @@ describe("rounds", () => {
     let count = 0;
     const [stopped] = await takeRounds(
       [fake("a", [], 0.01)],
-      memory,
       options,
       () => count >= 3,
       () => {

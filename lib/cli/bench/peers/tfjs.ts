@@ -7,6 +7,7 @@ import type * as TensorFlow from "@tensorflow/tfjs-core";
 import { CommandError } from "../../exit.js";
 import { type Contestant, type Subject, timed } from "../contestant.js";
 import { flopModel } from "../flop-model.js";
+import type { HostMemory } from "../step-memory.js";
 import type { PeerInput } from "./peer-input.js";
 
 const core = "@tensorflow/tfjs-core";
@@ -34,7 +35,7 @@ export async function openTfjs({ memory }: PeerInput): Promise<Contestant> {
     if ((await load(`@tensorflow/tfjs-backend-${backend}`)) === undefined) continue;
     if (!(await tf.setBackend(backend))) continue;
     await tf.ready();
-    return new TfjsContestant(tf, backend, memory);
+    return new TfjsContestant(tf, backend, memory.source);
   }
   throw new CommandError("missing", `TensorFlow.js has no backend: ${install}`);
 }
@@ -42,17 +43,22 @@ export async function openTfjs({ memory }: PeerInput): Promise<Contestant> {
 class TfjsContestant implements Contestant {
   readonly subject: Subject;
   readonly window = 1;
+  readonly memory: HostMemory;
   readonly #tf: typeof TensorFlow;
   readonly #optimizer: TensorFlow.Optimizer;
   readonly #variables: TensorFlow.Variable[];
   readonly #gradients: { name: string; tensor: TensorFlow.Tensor }[];
 
-  constructor(tf: typeof TensorFlow, backend: string, { parameters }: PeerInput["memory"]) {
+  constructor(tf: typeof TensorFlow, backend: string, memory: HostMemory) {
+    const { parameters } = memory;
     this.#tf = tf;
+    this.memory = memory;
     this.subject = {
       name: `tf.train.adam ${tf.version_core}`,
       device: backend,
+      model: "",
       threads: null,
+      graph: false,
       dtype: "float32",
       options: "Adam",
       bytes: 28,

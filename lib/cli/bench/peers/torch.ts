@@ -1,22 +1,25 @@
-/** PyTorch's fused AdamW on the CPU, in a Python process of its own. */
+/** PyTorch's fused AdamW on the CPU or a GPU, in a Python process of its own. */
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { isRecord } from "../../../validate.js";
 import { CommandError } from "../../exit.js";
 import { packageRoot } from "../../package.js";
 import type { Contestant, Subject } from "../contestant.js";
 import { flopModel } from "../flop-model.js";
+import { GpuMemory } from "../gpu-memory.js";
 import type { PeerInput } from "./peer-input.js";
 
 const script = join(packageRoot, "lib/cli/bench/peers/torch_adamw.py");
 
-export async function openTorch({ work, python }: PeerInput): Promise<Contestant> {
+export async function openTorch({ work, memory, python }: PeerInput): Promise<Contestant> {
   const link = new Link(python);
   const lengths = work.parameters.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
   try {
-    const { version, threads } = (await link.ask({ build: lengths })) as { version: string; threads: number };
-    return new TorchContestant(link, version, threads);
+    const device = memory instanceof GpuMemory ? memory.device : "cpu";
+    const answer = (await link.ask({ build: lengths, device })) as { version: string; threads: number };
+    return new TorchContestant(link, answer, memory);
   } catch (error) {
     link.end();
     throw error;
@@ -44,7 +47,9 @@ class Link {
   async ask(question: object): Promise<unknown> {
     this.#process.stdin.write(`${JSON.stringify(question)}\n`);
     const { value, done } = await this.#answers.next();
-    if (!done) return JSON.parse(value);
+    const answer: unknown = done ? undefined : JSON.parse(value);
+    if (isRecord(answer) && typeof answer.absent === "string") throw new CommandError("missing", answer.absent);
+    if (!done) return answer;
     throw new CommandError("missing", `PyTorch did not answer (--python chooses another Python): ${this.#complaint}`);
   }
 
@@ -56,14 +61,18 @@ class Link {
 class TorchContestant implements Contestant {
   readonly subject: Subject;
   readonly window = 1;
+  readonly memory: PeerInput["memory"];
   readonly #link: Link;
 
-  constructor(link: Link, version: string, threads: number) {
+  constructor(link: Link, { version, threads }: { version: string; threads: number }, memory: PeerInput["memory"]) {
     this.#link = link;
+    this.memory = memory;
     this.subject = {
       name: `PyTorch ${version} fused`,
-      device: "cpu",
-      threads,
+      ...(memory instanceof GpuMemory
+        ? { device: memory.device, model: memory.model, threads: null }
+        : { device: "cpu", model: "", threads }),
+      graph: false,
       dtype: "float32",
       options: "AdamW",
       bytes: 28,
