@@ -76,7 +76,8 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 12px; 
 .caption { color: var(--soft); margin: 0 0 12px; max-width: 90ch; }
 .charts { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 20px; }
 .charts section:first-child:nth-last-child(odd) { grid-column: 1 / -1; }
-.charts section { margin: 0; }
+.charts section { margin: 0; display: flex; flex-direction: column; }
+.charts .chart { margin-top: auto; }
 .charts { margin: 0 0 20px; }
 @media (max-width: 860px) { .charts { grid-template-columns: minmax(0, 1fr); } }
 .chart { width: 100%; height: 400px; }
@@ -84,11 +85,12 @@ dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; font-size: 12.5px; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; font-size: 12px; }
 th { color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); }
-th, td { padding: 6px 10px 6px 0; text-align: left; }
+th, td { padding: 6px 8px 6px 0; text-align: left; }
 td { border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
+th:last-child, td:last-child { padding-right: 0; }
 .right { text-align: right; }
 @media print { body { background: #fff; } section { break-inside: avoid; } }
 `;

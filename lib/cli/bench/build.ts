@@ -13,8 +13,11 @@ export interface Build {
   readonly index: string;
 }
 
+/** What this build is called; another has its version and its place in its name. */
+export const ownName = "fused-adamw";
+
 export const thisBuild: Build = {
-  name: "fused-adamw",
+  name: ownName,
   index: fileURLToPath(new URL(`../../index${extname(import.meta.url)}`, import.meta.url)),
 };
 

@@ -2,6 +2,7 @@
 
 import { formatCount, significant } from "../format.js";
 import type { PageChart as Chart } from "../html-page.js";
+import { ownName } from "./build.js";
 import { type BenchDocument, type BenchRow, summarize } from "./result.js";
 
 /** "count" and "seconds" are names of formatters that the page has; ECharts itself takes functions only. */
@@ -9,17 +10,18 @@ type Formatter = "count" | "seconds" | "number";
 
 /** Okabe and Ito (2008): the colour-blind tell them apart. */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
-const symbols = ["circle", "rect", "triangle", "diamond", "pin", "arrow", "roundRect"];
+const symbols = ["circle", "rect", "triangle", "diamond", "emptyCircle", "emptyRect", "emptyTriangle"];
 const ink = "#334155";
 const faint = "#e2e8f0";
 
 /** What a line of a chart is: one contestant through all work. */
 function seriesName(row: BenchRow, rows: readonly BenchRow[]): string {
   const varies = (key: "device" | "threads" | "options") =>
-    new Set(rows.filter(({ name }) => name === row.name).map((other) => other[key])).size > 1;
+    new Set(rows.filter(({ name }) => name === row.name).flatMap((other) => other[key] ?? [])).size > 1;
   const details = [
     varies("device") ? row.device : "",
-    varies("threads") ? `${row.threads} threads` : "",
+    // A peer takes as many as suit the work.
+    varies("threads") && row.name === ownName && row.threads !== null ? `${row.threads} threads` : "",
     varies("options") ? row.options : "",
   ].filter(Boolean);
   return [row.name, ...details].join(", ");
@@ -54,11 +56,16 @@ function axis(name: string, formatter: Formatter, options: object = {}): object 
 }
 
 /** `names`: of the legend; the smaller charts share that of the first. */
-function frame(xAxis: object, yAxis: object, series: readonly object[], names?: readonly string[]): object {
+function frame(
+  xAxis: object,
+  yAxis: object,
+  series: readonly object[],
+  { names, right = 32 }: { names?: readonly string[]; right?: number } = {},
+): object {
   return {
     animation: false,
     textStyle: { fontFamily: "system-ui, sans-serif" },
-    grid: { left: 76, right: 32, top: 24, bottom: names ? 92 : 60 },
+    grid: { left: 76, right, top: 24, bottom: names ? 92 : 60 },
     ...(names && {
       legend: { type: "scroll", bottom: 0, data: names, textStyle: { color: ink, fontSize: 13 }, itemGap: 20 },
     }),
@@ -75,6 +82,8 @@ function point(value: readonly [number, number], row: BenchRow): object {
 
 const line = { type: "line", symbolSize: 9, lineStyle: { width: 2 } };
 const grey = "#64748b";
+/** Readable on top of marks and lines. */
+const halo = { color: ink, textBorderColor: "#fff", textBorderWidth: 3 };
 
 /** Whole decades around the values, so that no mark lies on the frame. */
 function decades(values: readonly number[]): { min: number; max: number } {
@@ -90,7 +99,15 @@ function lineAndMarks({ name, rows, look }: Series, labelled: boolean, y: (row: 
   const others = rows.filter((row) => !isSweep(row));
   const labels = others.map((row, i) => ({
     ...points(others)[i],
-    label: { show: labelled, formatter: row.work, position: "top", color: ink, fontSize: 11 },
+    label: {
+      ...halo,
+      show: labelled,
+      formatter: row.work,
+      // Neighbours of about the same size would write over each other.
+      position: i % 2 === 0 ? "top" : "bottom",
+      distance: 9,
+      fontSize: 11,
+    },
   }));
   return [
     { ...line, ...look, name, data: points(rows.filter(isSweep)) },
@@ -98,31 +115,45 @@ function lineAndMarks({ name, rows, look }: Series, labelled: boolean, y: (row: 
   ];
 }
 
-/** GB/s by size, with the streaming limit of the same run. */
+/** The devices that have a streaming limit, each with the look of its limit. */
+function limitsOf(all: readonly BenchRow[]): { device: string; type: string | readonly number[]; suffix: string }[] {
+  const limited = all.filter(({ streamSamples }) => streamSamples.length > 0);
+  const names = [...new Set(limited.map(({ device }) => device))];
+  const types = ["dashed", "dotted", [12, 3], [2, 6]];
+  return names.map((device, i) => ({
+    device,
+    type: types[i % types.length]!,
+    suffix: names.length > 1 ? `, ${device}` : "",
+  }));
+}
+
+/** GB/s by size, with the streaming limits of the same run. */
 function speeds(list: readonly Series[], all: readonly BenchRow[]): Chart {
-  const limited = list.find(({ rows }) => rows.some(({ streamSamples }) => streamSamples.length > 0));
-  const limit = limited && {
-    ...line,
-    name: "in-place stream",
-    symbol: "circle",
-    symbolSize: 4,
-    lineStyle: { width: 2, type: "dashed", color: grey },
-    itemStyle: { color: grey },
-    data: limited.rows
-      .filter(({ tensors }) => tensors === 1)
-      .map((row) => point([row.parameters, summarize(row, all).streamBandwidth! / 1e9], row)),
-  };
+  const limits = limitsOf(all).map(({ device, type, suffix }) => {
+    const one = list.find(({ rows }) => rows.some((row) => row.device === device && row.streamSamples.length > 0));
+    return {
+      ...line,
+      name: `in-place stream${suffix}`,
+      symbol: "circle",
+      symbolSize: 4,
+      lineStyle: { width: 2, type, color: grey },
+      itemStyle: { color: grey },
+      data: one!.rows
+        .filter(({ tensors, streamSamples }) => tensors === 1 && streamSamples.length > 0)
+        .map((row) => point([row.parameters, summarize(row, all).streamBandwidth! / 1e9], row)),
+    };
+  });
   const series = list.flatMap((one, i) => lineAndMarks(one, i === 0, (row) => summarize(row, all).bandwidth / 1e9));
   return {
     id: "speed",
     title: "Speed by size",
     caption:
-      "Bytes that a step must move, by the byte model, per second. The dashed line is a pass over the same memory with the same streams and next to no arithmetic, measured in turns with the step.",
+      "Bytes that a step must move, by the byte model, per second. The broken line is a pass over the same memory with the same streams and next to no arithmetic, measured in turns with the step.",
     option: frame(
       axis("parameters", "count", decades(all.map(({ parameters }) => parameters))),
       axis("GB/s", "number", { type: "value", min: 0 }),
-      limit ? [limit, ...series] : series,
-      [...list.map(({ name }) => name), ...(limit ? [limit.name] : [])],
+      [...limits, ...series],
+      { names: [...list, ...limits].map(({ name }) => name) },
     ),
   };
 }
@@ -144,20 +175,25 @@ const roofRange = [0.125, 8] as const;
 
 /** Williams, Waterman and Patterson 2009. The roof is the memory's: what the arithmetic units could do is far above. */
 function roofline(list: readonly Series[], all: readonly BenchRow[]): Chart {
-  const device = all.find(({ streamSamples }) => streamSamples.length > 0)?.device;
-  const limits = all
-    .filter((row) => row.device === device)
-    .flatMap((row) => summarize(row, all).streamBandwidth ?? [])
-    .sort((a, b) => a - b);
-  const roofs = [...new Set([limits[0], limits.at(-1)])].filter((limit) => limit !== undefined);
-  const roofName = (limit: number) => `${device}: ${significant(limit / 1e9)} GB/s`;
-  const roofSeries = roofs.map((limit, i) => ({
+  const devices = limitsOf(all);
+  const roofs = devices.flatMap(({ device, type, suffix }) => {
+    const limits = all
+      .filter((row) => row.device === device)
+      .flatMap((row) => summarize(row, all).streamBandwidth ?? [])
+      .sort((a, b) => a - b);
+    const [slowest, fastest] = [limits[0]!, limits.at(-1)!];
+    const lowest = { limit: slowest, type: "solid", name: `in-place stream of the slowest work${suffix}`, suffix };
+    const highest = { limit: fastest, type, name: `in-place stream of the fastest work${suffix}`, suffix };
+    // The lower roofs of several devices would be a thicket.
+    return devices.length > 1 || slowest === fastest ? [highest] : [lowest, highest];
+  });
+  const roofSeries = roofs.map(({ limit, type, name, suffix }) => ({
     ...line,
-    name: `stream, ${i === 0 ? "slowest" : "fastest"} work`,
+    name,
     symbol: "none",
-    lineStyle: { width: 2, color: grey, type: i === 0 ? "solid" : "dashed" },
+    lineStyle: { width: 2, color: grey, type },
     itemStyle: { color: grey },
-    endLabel: { show: true, formatter: roofName(limit), color: ink, align: "right", offset: [-8, 24] },
+    endLabel: { ...halo, show: true, formatter: `${significant(limit / 1e9)} GB/s${suffix}`, align: "left" },
     data: roofRange.map((intensity) => [intensity, (intensity * limit) / 1e9]),
   }));
   const series = list
@@ -181,6 +217,7 @@ function roofline(list: readonly Series[], all: readonly BenchRow[]): Chart {
       axis("operations per byte", "number", { min: roofRange[0], max: roofRange[1], logBase: 2 }),
       axis("Goperations/s", "number"),
       [...roofSeries, ...series],
+      { right: 84 + 7 * Math.max(0, ...devices.map(({ suffix }) => suffix.length)) },
     ),
   };
 }

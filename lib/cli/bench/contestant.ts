@@ -2,6 +2,7 @@
 
 import { AdamW, coreOf } from "../../adamw.js";
 import type { OptionSet } from "../option-sets.js";
+import { ownName } from "./build.js";
 import { byteModel } from "./byte-model.js";
 import { flopModel } from "./flop-model.js";
 import type { StepMemory } from "./step-memory.js";
@@ -74,7 +75,7 @@ export class OwnContestant implements Contestant {
     this.window = set.options.gradientAccumulationSteps || 1;
     this.optimizer = new AdamW(set.options, { device, threads }).build(memory.parameters);
     this.subject = {
-      name: "fused-adamw",
+      name: ownName,
       device: this.optimizer.device,
       model: "",
       threads,

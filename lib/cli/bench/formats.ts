@@ -2,6 +2,7 @@
 
 import { formatBytes, formatCount, formatSeconds, significant } from "../format.js";
 import { type Column, renderCsv, renderMarkdown, renderSection, renderTable } from "../table.js";
+import { ownName } from "./build.js";
 import { emulatorNote, isEmulated } from "./emulated.js";
 import { describeGpus } from "./gpu-report.js";
 import { type BenchDocument, type BenchRow, baselineOf, summarize } from "./result.js";
@@ -64,7 +65,7 @@ export function preface(document: BenchDocument, common: readonly [string, strin
   const { machine, version } = document;
   const caches = machine.caches ? `, ${machine.caches}` : "";
   const pages = machine.hugePages ? `, huge pages ${machine.hugePages}` : "";
-  const checked = document.rows.length > 0 && document.rows.every((row) => row.checked || row.name !== "fused-adamw");
+  const checked = document.rows.length > 0 && document.rows.every((row) => row.checked || row.name !== ownName);
   return [
     ["machine", `${machine.cpu}, ${machine.processors} processors${caches}, ${formatBytes(machine.memory)}${pages}`],
     ["software", `fused-adamw ${version}, Node ${machine.node}, ${machine.system}`],

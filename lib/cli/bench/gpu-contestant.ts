@@ -2,6 +2,7 @@
 
 import { AdamW, coreOf } from "../../adamw.js";
 import type { Graph } from "../../stream.js";
+import { ownName } from "./build.js";
 import { byteModel } from "./byte-model.js";
 import type { Contestant, OwnSpec, StreamingPass, Subject } from "./contestant.js";
 import { flopModel } from "./flop-model.js";
@@ -26,7 +27,7 @@ export class GpuContestant implements Contestant {
     this.#graph = graph ? memory.stream.capture(step) : undefined;
     this.#step = this.#graph ? () => this.#graph?.launch() : step;
     this.subject = {
-      name: "fused-adamw",
+      name: ownName,
       device: this.#optimizer.device,
       model: memory.model,
       threads: null,

@@ -1,5 +1,6 @@
 /** Whether something became slower, as far as the samples can tell. */
 
+import { ownName } from "./build.js";
 import { type BenchDocument, type BenchRow, paired, streamFractions } from "./result.js";
 import { bootstrap, type Interval, median } from "./statistics.js";
 
@@ -49,14 +50,12 @@ function isSameSubject(a: BenchRow, b: BenchRow): boolean {
   return (["work", "device", "threads", "graph", "dtype", "options"] as const).every((key) => a[key] === b[key]);
 }
 
-const own = "fused-adamw";
-
 /** The pairs of a run with `--against`: the other build is what was, this one what is. */
 export function judgePairs({ rows }: BenchDocument, allowed: number): Judgement[] {
   return rows
-    .filter(({ name }) => name === own)
+    .filter(({ name }) => name === ownName)
     .flatMap((after) => {
-      const before = rows.find((row) => row.name !== own && isSameSubject(row, after));
+      const before = rows.find((row) => row.name !== ownName && isSameSubject(row, after));
       return before ? [judge(before, after, changeOfPair(before, after), allowed)] : [];
     });
 }
@@ -64,7 +63,7 @@ export function judgePairs({ rows }: BenchDocument, allowed: number): Judgement[
 /** The rows that two runs share. */
 export function judgeRuns(before: BenchDocument, after: BenchDocument, allowed: number): Judgement[] {
   const measured = ({ rows }: BenchDocument) =>
-    rows.filter(({ name, streamSamples }) => name === own && streamSamples.length > 0);
+    rows.filter(({ name, streamSamples }) => name === ownName && streamSamples.length > 0);
   return measured(after).flatMap((row) => {
     const old = measured(before).find((candidate) => isSameSubject(candidate, row));
     return old ? [judge(old, row, changeOfRuns(old, row), allowed)] : [];

@@ -1,6 +1,7 @@
 /** The document that a benchmark leaves behind: everything a report, a comparison or a reader needs. */
 
 import type { Machine } from "../machine.js";
+import { ownName } from "./build.js";
 import type { ClockRecord } from "./clocks.js";
 import type { Subject } from "./contestant.js";
 import { isEmulated } from "./emulated.js";
@@ -81,14 +82,16 @@ export function paired(above: readonly number[], below: readonly number[]): numb
 }
 
 /**
- * The other build where two take turns; a peer's optimizer where one takes part; else the first row of the same work. A
- * copy is no optimizer.
+ * The other build where two take turns; the first peer where some take part; else the first row of the same work. A copy
+ * is no optimizer, and an emulator's time no time.
  */
 export function baselineOf(row: BenchRow, rows: readonly BenchRow[]): BenchRow {
   const same = rows.filter(({ work }) => work === row.work);
-  const others = same.filter(({ name }) => name !== "fused-adamw" && name !== "copy");
-  const alike = others.find(
-    ({ device, threads, options }) => device === row.device && threads === row.threads && options === row.options,
-  );
-  return alike ?? others[0] ?? same.find((one) => one.name !== "copy" && !isEmulated(one)) ?? same[0] ?? row;
+  const isOwn = ({ name }: BenchRow) => name === ownName;
+  const others = same.filter((one) => !isOwn(one) && one.name !== "copy");
+  const isAlike = (one: BenchRow) => (["device", "threads", "options"] as const).every((key) => one[key] === row[key]);
+  // Builds that take turns do the same; a peer has options of its own.
+  const pair = [same.find((one) => isOwn(one) && isAlike(one)), others.find(isAlike)];
+  if (pair[0] && pair[1]) return pair[1];
+  return others[0] ?? same.find((one) => one.name !== "copy" && !isEmulated(one)) ?? same[0] ?? row;
 }

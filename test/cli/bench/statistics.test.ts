@@ -1,7 +1,9 @@
 import { expect } from "chai";
+import { ownName } from "../../../lib/cli/bench/build.js";
 import { byteModel } from "../../../lib/cli/bench/byte-model.js";
 import type { Contestant } from "../../../lib/cli/bench/contestant.js";
 import { BenchMemory } from "../../../lib/cli/bench/memory.js";
+import { type BenchRow, baselineOf } from "../../../lib/cli/bench/result.js";
 import { takeRounds } from "../../../lib/cli/bench/rounds.js";
 import { bootstrap, median, medianDeviation, quantile } from "../../../lib/cli/bench/statistics.js";
 import { randomWords, unit } from "../../../lib/cli/random.js";
@@ -26,6 +28,44 @@ describe("statistics of samples", () => {
       return low <= 1 && 1 <= high;
     });
     expect(runs.filter(Boolean).length / runs.length).to.be.within(0.88, 0.99);
+  });
+});
+
+describe("the baseline of a row", () => {
+  function row(name: string, device: string, options: string, work = "mlp"): BenchRow {
+    const where = { device, model: device === "cuda:0" ? "PTX emulator" : "", threads: 1, graph: false };
+    const size = { work, parameters: 1, tensors: 1, bytes: 28, operations: 1, dtype: "float32" } as const;
+    return { name, ...where, ...size, options, samples: [1], streamSamples: [], streamBytes: 0, checked: false };
+  }
+  const names = (rows: readonly BenchRow[]) =>
+    rows.map((one) => {
+      const { name, device } = baselineOf(one, rows);
+      return `${name} ${device}`;
+    });
+
+  it("is the same device's of the other build", () => {
+    const rows = ["cpu:avx2", "cpu:scalar"].flatMap((device) => [
+      row("0.0.9 in ../old", device, "default"),
+      row(ownName, device, "default"),
+    ]);
+    const [a, b] = ["0.0.9 in ../old cpu:avx2", "0.0.9 in ../old cpu:scalar"];
+    expect(names(rows)).to.deep.equal([a, a, b, b]);
+  });
+
+  it("is the first peer, for the other peers too", () => {
+    const rows = [
+      row(ownName, "cpu:avx2", "default"),
+      row("copy", "cpu", ""),
+      row("tf.train.adam", "wasm", "Adam"),
+      row("PyTorch", "cpu", "AdamW"),
+      row(ownName, "cpu:avx2", "default", "1e6"),
+    ];
+    expect(names(rows)).to.deep.equal([...new Array(4).fill("tf.train.adam wasm"), `${ownName} cpu:avx2`]);
+  });
+
+  it("is neither a copy nor an emulator where there is something else", () => {
+    const rows = [row("copy", "cpu", ""), row(ownName, "cuda:0", "default"), row(ownName, "cpu:avx2", "default")];
+    expect(names(rows)).to.deep.equal(new Array(3).fill(`${ownName} cpu:avx2`));
   });
 });
 
