@@ -12,9 +12,13 @@ export interface Column<Row> {
   readonly style?: (row: Row) => "green" | "red" | "yellow" | "dim" | undefined;
   /** May be left out of a table that is too wide for the terminal: the highest first. @default never */
   readonly spare?: number;
+  /** Long texts are broken into lines where the table is too wide otherwise. @default false */
+  readonly wraps?: boolean;
 }
 
 const gap = "  ";
+/** A column that wraps is no narrower. */
+const narrowest = 24;
 
 /**
  * For people: aligned columns without rules, or blocks of `title  value` lines where they do not fit `width`, not even
@@ -24,7 +28,11 @@ export function renderTable<Row>(list: readonly Column<Row>[], rows: readonly Ro
   const shown = columnsThatFit(list, rows, width);
   if (shown === undefined) return renderBlocks(list, rows, width);
   const left = list.filter((column) => !shown.includes(column)).map(({ title }) => title);
-  const table = renderAligned(shown, rows);
+  const others = shown.reduce(
+    (sum, column) => sum + (column.wraps ? 0 : widthOf(column, rows)) + gap.length,
+    -gap.length,
+  );
+  const table = renderAligned(shown, rows, width - others);
   if (left.length === 0) return table;
   const note = wrap(`Not shown for lack of room: ${left.join(", ")}.`, width).join("\n");
   return `${table}\n${paint("dim", note)}`;
@@ -32,9 +40,12 @@ export function renderTable<Row>(list: readonly Column<Row>[], rows: readonly Ro
 
 /** Undefined when too many cannot be spared. */
 function columnsThatFit<Row>(list: readonly Column<Row>[], rows: readonly Row[], width: number) {
-  const widthOf = ({ title, cell }: Column<Row>) => Math.max(title.length, ...rows.map((row) => cell(row).length));
+  const least = (column: Column<Row>) => {
+    const natural = widthOf(column, rows);
+    return column.wraps ? Math.min(natural, narrowest) : natural;
+  };
   let kept = [...list];
-  const whole = () => kept.reduce((sum, column) => sum + widthOf(column) + gap.length, -gap.length);
+  const whole = () => kept.reduce((sum, column) => sum + least(column) + gap.length, -gap.length);
   while (whole() > width) {
     const spare = Math.max(...kept.map((column) => column.spare ?? 0));
     if (spare === 0) return undefined;
@@ -43,12 +54,17 @@ function columnsThatFit<Row>(list: readonly Column<Row>[], rows: readonly Row[],
   return kept;
 }
 
+function widthOf<Row>({ title, cell }: Column<Row>, rows: readonly Row[]): number {
+  return Math.max(title.length, ...rows.map((row) => cell(row).length));
+}
+
 function styled<Row>({ style, cell }: Column<Row>, row: Row, text = cell(row)): string {
   const chosen = style?.(row);
   return chosen ? paint(chosen, text) : text;
 }
 
-function renderAligned<Row>(list: readonly Column<Row>[], rows: readonly Row[]): string {
+/** `room`: for the column that wraps. */
+function renderAligned<Row>(list: readonly Column<Row>[], rows: readonly Row[], room: number): string {
   const none = ["top", "top-mid", "top-left", "top-right", "bottom", "bottom-mid", "bottom-left", "bottom-right"];
   const inner = ["left", "left-mid", "mid", "mid-mid", "right", "right-mid"];
   const table = new Table({
@@ -57,7 +73,13 @@ function renderAligned<Row>(list: readonly Column<Row>[], rows: readonly Row[]):
     chars: { ...Object.fromEntries([...none, ...inner].map((name) => [name, ""])), middle: gap },
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
-  table.push(...rows.map((row) => list.map((column) => styled(column, row))));
+  const cell = (column: Column<Row>, row: Row) => {
+    if (!column.wraps) return styled(column, row);
+    return wrap(column.cell(row), room)
+      .map((text) => styled(column, row, text))
+      .join("\n");
+  };
+  table.push(...rows.map((row) => list.map((column) => cell(column, row))));
   return table.toString().replaceAll(/ +$/gm, "");
 }
 

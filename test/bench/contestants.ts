@@ -25,6 +25,7 @@ export const contestants: Readonly<Record<string, Row>> = {
   stream: { ...usual, verified: false, program: "native", arguments: ["stream"] },
   "torch-fused": { ...usual, program: "python", arguments: ["peers/torch_adamw.py", "fused"] },
   "torch-foreach": { ...usual, program: "python", arguments: ["peers/torch_adamw.py", "foreach"] },
+  deepspeed: { ...usual, program: "python", arguments: ["peers/deepspeed_adamw.py"] },
   "keras-torch": { ...usual, formula: "keras", program: "python", arguments: ["peers/keras_adamw.py", "torch"] },
   "keras-jax": {
     ...usual,

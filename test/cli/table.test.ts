@@ -33,6 +33,15 @@ describe("a table", () => {
     ]);
   });
 
+  it("breaks long texts of a column that wraps", () => {
+    const wraps = [list[0]!, { title: "text", wraps: true, cell: () => "a text of more than thirty characters" }];
+    expect(renderTable(wraps, rows.slice(0, 1), 31).split("\n")).to.deep.equal([
+      "name   text",
+      "first  a text of more than",
+      "       thirty characters",
+    ]);
+  });
+
   it("becomes blocks, with everything, where that does not help", () => {
     const blocks = renderTable([{ title: "key", cell: ([name]) => `${name} key` }, ...list], rows, 10);
     expect(blocks.split("\n").slice(0, 4)).to.deep.equal([

@@ -24,7 +24,12 @@ function renderDevices(list: ReturnType<typeof devices>): string {
         cell: ({ available }) => (available ? "yes" : "no"),
         style: ({ available }) => (available ? "green" : "dim"),
       },
-      { title: "what it is, or why not", cell: ({ model, reason }) => model || reason, style: () => "dim" },
+      {
+        title: "what it is, or why not",
+        wraps: true,
+        cell: ({ model, reason }) => model || reason,
+        style: () => "dim",
+      },
     ],
     list,
   );

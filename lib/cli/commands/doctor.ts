@@ -151,7 +151,7 @@ function renderDevices(devices: readonly Checkup[]): string {
         style: ({ check }) => (check === "missing" ? "dim" : check === "equal bits" ? "green" : "red"),
       },
       { title: "took", align: "right", cell: ({ seconds }) => (seconds === undefined ? "" : formatSeconds(seconds)) },
-      { title: "reason", cell: ({ reason, fault }) => fault || reason },
+      { title: "reason", wraps: true, cell: ({ reason, fault }) => fault || reason },
     ],
     devices,
   );
