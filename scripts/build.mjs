@@ -1,7 +1,7 @@
 // Builds the addon: with node-gyp into build/, or with cmake-js into build-cmake/ (`--with cmake-js`).
 // Both compile only what changed. Nothing is downloaded where Node's own headers are installed beside it.
 import { spawnSync } from "node:child_process";
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync, realpathSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -60,6 +60,12 @@ const builder = builders[values.with];
 if (!builder) {
   console.error(`Expected ${Object.keys(builders).join(" or ")} for --with but received ${values.with}`);
   process.exit(2);
+}
+
+// make leaves an archive as it is when the objects that belong into it are others now: a build with CUDA after one without
+// would still have none.
+for (const archive of ["build/Release/cuda.a", "build/Release/obj.target/native/cuda.a"]) {
+  rmSync(join(root, archive), { force: true });
 }
 
 const { output, headers, needs, commands } = builder();
