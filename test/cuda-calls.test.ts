@@ -38,30 +38,33 @@ describe("A step of 148 tensors on a GPU", () => {
     const between = stderr.split("call cudaStreamCreateWithFlags\n").at(-2) as string;
     const calls: Record<string, number> = {};
     for (const [, call] of between.matchAll(/call (cuda\w+)/g)) calls[call!] = (calls[call!] ?? 0) + 1;
+    // These change nothing and wait for nothing; how often an event is looked at depends on when.
     delete calls.cudaGetDevice;
+    delete calls.cudaEventQuery;
     return { calls, copies: Array.from(between.matchAll(/^copies (\d+)$/gm), ([, bytes]) => Number(bytes)) };
   }
 
   it("with bound gradients is three launches and two small copies; nothing is allocated or waited for", () => {
     const { calls, copies } = count("bound");
-    const { cudaEventQuery: _, ...others } = calls;
     const expected = { cudaLaunchKernel: 3 * steps, cudaMemcpyAsync: 2 * steps, cudaEventRecord: steps };
-    expect(others).to.deep.equal(expected);
+    expect(calls).to.deep.equal(expected);
     expect(copies).to.have.lengthOf(2 * steps);
     expect(Math.max(...copies)).to.be.at.most(256);
   });
 
   it("with gradients that are passed copies their table once, and that is all", () => {
     const { calls, copies } = count("passed");
-    expect(calls.cudaLaunchKernel).to.equal(3 * steps);
+    const expected = { cudaLaunchKernel: 3 * steps, cudaMemcpyAsync: 3 * steps, cudaEventRecord: steps };
+    expect(calls).to.deep.equal(expected);
+    expect(copies).to.have.lengthOf(3 * steps);
     expect(copies.filter((bytes) => bytes > 256)).to.deep.equal(new Array(steps).fill(8 * tensors));
-    expect(Object.keys(calls).filter((call) => /Malloc|Free|Synchronize/.test(call))).to.deep.equal([]);
   });
 
   it("from a graph is one launch", () => {
     const { calls, copies } = count("graph");
-    expect([calls.cudaGraphLaunch, calls.cudaLaunchKernel]).to.deep.equal([steps, undefined]);
+    const expected = { cudaGraphLaunch: steps, cudaMemcpyAsync: 2 * steps, cudaEventRecord: steps };
+    expect(calls).to.deep.equal(expected);
+    expect(copies).to.have.lengthOf(2 * steps);
     expect(Math.max(...copies)).to.be.at.most(256);
-    expect(Object.keys(calls).filter((call) => /Malloc|Free|Synchronize/.test(call))).to.deep.equal([]);
   });
 });
