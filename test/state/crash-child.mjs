@@ -6,11 +6,17 @@ const { AdamW } = await import(library);
 const length = 200_000;
 const value = new Float32Array(length).fill(1);
 const gradient = new Float32Array(length).fill(0.5);
-const optimizer = new AdamW({}, { threads: 1 }).build([
+const optimizer = new AdamW({ formula: "torch", weightDecay: 0 }, { threads: 1 }).build([
   { name: "a", value, gradient },
   { name: "b", value: new Float32Array(3), gradient: new Float32Array(3).fill(1) },
 ]);
-const modes = { file: {}, stream: { snapshot: "stream" }, keep: { keep: 2 }, folder: { shardBytes: 1_000_000 } };
+const modes = {
+  file: {},
+  stream: { snapshot: "stream" },
+  keep: { keep: 2 },
+  folder: { shardBytes: 1_000_000 },
+  tfjs: { format: "tfjs", shardBytes: 1_000_000 },
+};
 await optimizer.load(path).catch(() => undefined);
 process.send({ ready: true });
 // After the third failure it rests, so that whoever kills it then does not interrupt a fourth save.

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
@@ -10,28 +10,51 @@ import { temporaryFolder } from "./temporary.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const child = fileURLToPath(new URL("./crash-child.mjs", import.meta.url));
-/** Where git ignores it and the addon and the packages are found. */
-const compiled = `${root}build-crash-test/lib`;
-const library = `${compiled}/index.js`;
-const modes = ["file", "stream", "keep", "folder"];
+const modes = ["file", "stream", "keep", "folder", "tfjs"];
 const killsPerMode = 50;
 
 function checkpoint() {
-  const optimizer = new AdamW();
+  const optimizer = new AdamW({ formula: "torch", weightDecay: 0 });
   return optimizer.build([
     { name: "a", value: new Float32Array(200_000) },
     { name: "b", value: new Float32Array(3) },
   ]);
 }
 
+interface Seen {
+  messages: number;
+  /** Iterations of the newest save that is complete. */
+  saved: number;
+  readonly failures: { readonly failed: string; readonly message: string }[];
+}
+
 /** The messages of a child until it exits. */
-function messagesOf(process: ChildProcess): { saved: number; failures: { failed: string; message: string }[] } {
-  const seen = { saved: 0, failures: [] as { failed: string; message: string }[] };
-  process.on("message", (message: { saved?: number; failed?: string; message?: string }) => {
+function messagesOf(saver: ChildProcess): Seen {
+  const seen: Seen = { messages: 0, saved: 0, failures: [] };
+  saver.on("message", (message: { saved?: number; failed?: string; message?: string }) => {
+    seen.messages += 1;
     if (message.saved) seen.saved = message.saved;
     if (message.failed) seen.failures.push({ failed: message.failed, message: message.message ?? "" });
   });
   return seen;
+}
+
+/** Waits for messages until there are enough. @throws when the child ends before */
+function until(saver: ChildProcess, enough: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const end = (act: () => void) => {
+      saver.off("message", onMessage).off("exit", onExit).off("error", onExit);
+      act();
+    };
+    const onMessage = () => {
+      if (enough()) end(resolve);
+    };
+    const onExit = (reason: unknown) =>
+      end(() => reject(new Error(`The saver ended before its time: ${reason ?? saver.signalCode}`)));
+    saver.on("message", onMessage).on("exit", onExit).on("error", onExit);
+    if (saver.exitCode !== null || saver.signalCode !== null) onExit(saver.exitCode);
+    else onMessage();
+  });
 }
 
 describe("a save that is interrupted", () => {
@@ -44,14 +67,20 @@ describe("a save that is interrupted", () => {
     stdio: ["ignore", "ignore", "inherit", "ipc"] as ("ignore" | "inherit" | "ipc")[],
   };
 
+  /** Compiled for this run alone, where git ignores it and the addon and the packages are found. */
+  let build = "";
+  let library = "";
+
   before(function () {
     this.timeout(60_000);
+    build = mkdtempSync(`${root}build-crash-test-`);
+    library = `${build}/lib/index.js`;
     const tsc = createRequire(import.meta.url)
       .resolve("typescript/package.json")
       .replace("package.json", "bin/tsc");
-    execFileSync(process.execPath, [tsc, "-p", `${root}tsconfig.build.json`, "--outDir", compiled]);
+    execFileSync(process.execPath, [tsc, "-p", `${root}tsconfig.build.json`, "--outDir", `${build}/lib`]);
   });
-  after(() => rmSync(`${root}build-crash-test`, { recursive: true, force: true }));
+  after(() => rmSync(build, { recursive: true, force: true }));
 
   it(`by kill -9 leaves the old or the new checkpoint, whole: ${modes.length} x ${killsPerMode} times`, async function () {
     this.timeout(600_000);
@@ -64,12 +93,12 @@ describe("a save that is interrupted", () => {
     for (let kill = 0; kill < killsPerMode; kill += 1) {
       const saver = fork(child, [library, path, mode], options);
       const seen = messagesOf(saver);
-      await once(saver, "message");
+      const exited = once(saver, "exit");
       // However slow the disk, some of the saves are complete; the others are killed at any moment.
-      if (kill % 5 === 0) await once(saver, "message");
+      await until(saver, () => seen.messages >= (kill % 5 === 0 ? 2 : 1));
       await new Promise((resolve) => setTimeout(resolve, dice.below(80)));
       saver.kill("SIGKILL");
-      await once(saver, "exit");
+      expect(await exited, `${mode}, kill ${kill}`).to.deep.equal([null, "SIGKILL"]);
       known = Math.max(known, seen.saved);
       const optimizer = checkpoint();
       const loaded = await optimizer.load(path).catch((error) => {
@@ -120,9 +149,10 @@ describe("a save that is interrupted", () => {
   async function runLimited(start: () => ChildProcess, path: string, reason: string): Promise<void> {
     const saver = start();
     const seen = messagesOf(saver);
-    while (seen.failures.length < 3 && saver.exitCode === null) await once(saver, "message");
+    const exited = once(saver, "exit");
+    await until(saver, () => seen.failures.length >= 3);
     saver.kill("SIGKILL");
-    await once(saver, "exit");
+    expect(await exited).to.deep.equal([null, "SIGKILL"]);
     expect(seen.failures[0]).to.have.property("failed", "FILE");
     expect(seen.failures[0]?.message).to.contain(reason);
     const optimizer = checkpoint();
