@@ -37,6 +37,7 @@ export class Engine {
   readonly #bindings: Bindings;
   readonly #native: NativeOptimizer;
   readonly #stepper: Stepper;
+  #hasNewSlots = true;
   #lossScale: DeviceBuffer | undefined;
 
   constructor(options: ResolvedOptions, bindings: Bindings, runtime: Runtime, scaling: LossScaling) {
@@ -108,16 +109,19 @@ export class Engine {
 
   /** The report where the step is done on return. @throws what keeps it from being done; nothing has changed then */
   run(step: Step): StepReport | undefined {
+    this.#hasNewSlots = false;
     return this.#stepper.run(step);
   }
 
   /** The same, with the event loop free until it is done. */
   runAsync(step: Step): Promise<StepReport> {
+    this.#hasNewSlots = false;
     return this.#stepper.runAsync(step);
   }
 
   /** Puts the step on the stream that is being captured; the first function goes before each launch, the second after. */
   capture(step: Step): { prepare(): void; depart(): void } {
+    this.#hasNewSlots = false;
     return this.#stepper.capture(step);
   }
 
@@ -195,6 +199,11 @@ export class Engine {
     this.#idle().setUpdates(updates);
   }
 
+  /** Whether the slots are what build() made them, zeros. */
+  get hasNewSlots(): boolean {
+    return this.#hasNewSlots;
+  }
+
   /** A copy of a slot, or into `to` its elements from `offset` on. */
   readSlot(
     parameter: Parameter,
@@ -207,6 +216,7 @@ export class Engine {
 
   /** Sets a slot, or its elements from `offset` on. */
   writeSlot(parameter: Parameter, slot: SlotName, value: Float32Array, offset?: number): void {
+    this.#hasNewSlots = false;
     this.#idle().writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value, offset);
   }
 
@@ -217,6 +227,7 @@ export class Engine {
   /** Parameters and averages trade places. @throws BUSY, DETACHED */
   exchangeEma(): void {
     this.#bindings.checkValues();
+    this.#hasNewSlots = false;
     this.#settled().exchangeEma();
   }
 

@@ -5,21 +5,31 @@ import { Checksum } from "./checksum.js";
 import { CheckpointError } from "./errors.js";
 import type { PieceReader } from "./pieces.js";
 
-/** Reads a tensor and compares its checksum, where the format has one. */
+/** Reads a tensor piece by piece, as PieceReader does. @throws CHECKPOINT at its end, where it has another checksum */
+export async function readTensor(
+  path: string,
+  tensor: Tensor,
+  reader: PieceReader,
+  use: (piece: Uint8Array, start: number) => void,
+): Promise<void> {
+  const checksum = new Checksum();
+  await reader.each(tensor, (piece, start) => {
+    if (tensor.checksum !== undefined) checksum.update(piece);
+    use(piece, start);
+  });
+  if (tensor.checksum !== undefined && checksum.text !== tensor.checksum) {
+    const problem = `checksum ${checksum.text} where ${tensor.checksum} is expected: the data is damaged`;
+    throw new CheckpointError(path, problem, { key: tensor.name, ...(tensor.offset && { offset: tensor.offset }) });
+  }
+}
+
+/** Reads a tensor for nothing but its checksum, where the format has one. */
 export async function verifyTensor(
   path: string,
   tensor: Tensor,
   reader: PieceReader,
-  onPiece: (bytes: number) => void = () => {},
+  onBytes: (count: number) => void = () => {},
 ): Promise<void> {
-  if (tensor.checksum === undefined) return onPiece(tensor.byteLength);
-  const checksum = new Checksum();
-  await reader.each(tensor, (piece) => {
-    checksum.update(piece);
-    onPiece(piece.length);
-  });
-  if (checksum.text !== tensor.checksum) {
-    const problem = `checksum ${checksum.text} where ${tensor.checksum} is expected: the data is damaged`;
-    throw new CheckpointError(path, problem, { key: tensor.name, ...(tensor.offset && { offset: tensor.offset }) });
-  }
+  if (tensor.checksum === undefined) return onBytes(tensor.byteLength);
+  await readTensor(path, tensor, reader, ({ length }) => onBytes(length));
 }

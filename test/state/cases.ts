@@ -106,7 +106,9 @@ export function train({ optimizer }: { optimizer: Optimizer }, from: number, to:
 export function fingerprint({ optimizer, values }: { optimizer: Optimizer; values: readonly Float32Array[] }): string {
   const hash = createHash("sha256");
   for (const value of [...values, ...optimizer.variables.map(({ value }) => value)]) hash.update(bytes(value));
-  hash.update(JSON.stringify([optimizer.learningRate, optimizer.lossScale, optimizer.iterations]));
+  const { learningRate, lossScale, iterations } = optimizer;
+  const scale = typeof lossScale === "number" ? lossScale : lossScale.read()[0];
+  hash.update(JSON.stringify([learningRate, scale, iterations]));
   return hash.digest("hex");
 }
 
@@ -114,8 +116,10 @@ function bytes({ buffer, byteOffset, byteLength }: Float32Array | Int32Array): U
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-export function cpuDevices(): string[] {
-  return devices()
-    .filter(({ kind, available }) => kind === "cpu" && available)
-    .map(({ name }) => name);
+/** Every device of this machine, the CPU's first. */
+export function allDevices(): string[] {
+  const available = devices().filter((device) => device.available);
+  return (["cpu", "cuda"] as const).flatMap((wanted) =>
+    available.filter(({ kind }) => kind === wanted).map(({ name }) => name),
+  );
 }

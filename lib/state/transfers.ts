@@ -1,0 +1,105 @@
+/** Tensors on their way from a checkpoint into an optimizer. */
+
+import { checkMemory, setElements } from "../memory.js";
+import type { Tensor, TransferOptions } from "./checkpoint.js";
+import { dtypeOf, toFloat32 } from "./dtypes.js";
+import { checkSignal } from "./errors.js";
+import type { Transfer } from "./load-plan.js";
+import { stepName, valueName } from "./names.js";
+import { floatsOf, type OptimizerState } from "./optimizer-state.js";
+import { PieceReader, readPieceBytes } from "./pieces.js";
+import { readTensor, verifyTensor } from "./verify.js";
+
+type Elements = Exclude<Transfer, { slot: typeof stepName }>;
+type Values = Extract<Transfer, { slot: typeof valueName }>;
+type Slots = Exclude<Elements, Values>;
+
+const isElements = (transfer: Transfer): transfer is Elements => transfer.slot !== stepName;
+const isSlot = (transfer: Elements): transfer is Slots => transfer.slot !== valueName;
+
+/** In three stages: of them only the last can leave anything but the old state or the new one. */
+export class Transfers {
+  readonly #state: OptimizerState;
+  readonly #path: string;
+  readonly #options: TransferOptions;
+  readonly #reader = new PieceReader();
+  /** Into slots that hold zeros, which zeros can take the place of again. */
+  readonly #new: readonly Slots[];
+  /** Over what is gone then. */
+  readonly #others: readonly Elements[];
+  readonly #total: number;
+  #done = 0;
+
+  constructor(state: OptimizerState, path: string, transfers: readonly Transfer[], options: TransferOptions) {
+    const elements = transfers.filter(isElements);
+    this.#state = state;
+    this.#path = path;
+    this.#options = options;
+    const isNew = state.engine.hasNewSlots;
+    this.#new = isNew ? elements.filter(isSlot) : [];
+    this.#others = isNew ? elements.filter((transfer) => !isSlot(transfer)) : elements;
+    this.#total = elements.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
+  }
+
+  /** Looks at everything that replaces something. @throws CHECKPOINT, FILE, ABORTED; nothing was changed */
+  async verify(): Promise<void> {
+    for (const { tensor, parameter, slot } of this.#others) {
+      if (slot === valueName) checkMemory(parameter.value, `the value of ${parameter.name}`, parameter.length);
+      this.#checkSignal();
+      await verifyTensor(this.#path, tensor, this.#reader, (bytes) => this.#advance(bytes));
+    }
+  }
+
+  /** Fills new slots. @throws CHECKPOINT, FILE, ABORTED; the slots are as new then */
+  async fill(): Promise<void> {
+    try {
+      for (const transfer of this.#new) {
+        this.#checkSignal();
+        await this.#transfer(transfer, (bytes) => this.#advance(bytes));
+      }
+    } catch (error) {
+      for (const transfer of this.#new) this.#clear(transfer);
+      throw error;
+    }
+  }
+
+  /** Replaces what was verified. @throws CHECKPOINT, FILE for a file that is not what it was a moment ago */
+  async replace(): Promise<void> {
+    for (const transfer of this.#others) await this.#transfer(transfer);
+  }
+
+  #transfer(transfer: Elements, onBytes: (count: number) => void = () => {}): Promise<void> {
+    const { tensor } = transfer;
+    return readTensor(this.#path, tensor, this.#reader, (piece, start) => {
+      this.#put(transfer, tensor, piece, start);
+      onBytes(piece.length);
+    });
+  }
+
+  #put(transfer: Elements, { dtype: name }: Tensor, piece: Uint8Array, start: number): void {
+    const dtype = dtypeOf(name);
+    if (!dtype) return;
+    const elements = dtype.name === "F32" ? floatsOf(piece) : toFloat32(dtype, piece);
+    const offset = start / dtype.bytes;
+    if (isSlot(transfer)) this.#state.engine.writeSlot(transfer.parameter, transfer.slot, elements, offset);
+    else setElements(transfer.parameter.value, elements, offset);
+  }
+
+  #clear({ parameter, slot }: Slots): void {
+    const zeros = new Float32Array(Math.min(parameter.length, readPieceBytes / Float32Array.BYTES_PER_ELEMENT));
+    for (let start = 0; start < parameter.length; start += zeros.length) {
+      const piece = zeros.subarray(0, parameter.length - start);
+      this.#state.engine.writeSlot(parameter, slot, piece, start);
+    }
+  }
+
+  #advance(bytes: number): void {
+    this.#checkSignal();
+    this.#done += bytes;
+    this.#options.progress?.({ done: this.#done, total: this.#total });
+  }
+
+  #checkSignal(): void {
+    checkSignal(this.#options.signal, "Loading");
+  }
+}
