@@ -30,7 +30,8 @@ await serve({
   build(wanted, lengths) {
     work = wanted as WorkName;
     tensors = makeTensors(lengths);
-    return `fused-adamw ${optimizer(1).device}`;
+    const given = mode === "apply" ? ", gradients passed" : "";
+    return `fused-adamw ${optimizer(1).device}${given}`;
   },
   run(threads, steps) {
     const target = optimizer(threads);
