@@ -1,50 +1,54 @@
 #!/usr/bin/env bash
-# Plants bugs in the CUDA kernels, one at a time: the tests are good enough only if each is caught.
+# Plants bugs in the CUDA kernels, one in each of many copies: the tests are good enough only if each is caught.
 # Usage: test/native/mutations.sh BUILD_FOLDER, where test/native/build.sh has built the tests.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 build=$1
 tests=$build/test/native/CMakeFiles/cuda_kernels_test.dir/conformance_test.cpp.o
 folder=$(mktemp -d)
+kernels=native/kernels/cuda/kernels.h
+mutants=0
 trap 'rm -rf "$folder"' EXIT
-passed=0 failed=0
 
-# compile: what is in $folder/native, with a check of vectors at odd bytes, which a CPU would do.
+# compile FOLDER: what is in FOLDER/native, with a check of vectors at odd bytes, which a CPU would do.
 compile() {
-  c++ -std=c++17 -O1 -ffp-contract=off -fsanitize=alignment -fno-sanitize-recover=all -I "$folder/native" \
-    -I test/native test/native/emulated_cuda.cpp "$tests" "$build/libadamw_core.a" -pthread -ldl -o "$folder/mutant" \
-    2>"$folder/log"
+  c++ -std=c++17 -O1 -ffp-contract=off -fsanitize=alignment -fno-sanitize-recover=all -I "$1/native" \
+    -I test/native test/native/emulated_cuda.cpp "$tests" "$build/libadamw_core.a" -pthread -ldl -o "$1/program" \
+    2>"$1/log"
 }
 
-# fails: whether the program that was compiled finds something wrong; to run for ever is not to find it.
+# fails FOLDER: whether the program that was compiled finds something wrong; to run for ever is not to find it.
 fails() {
-  timeout 200 "$folder/mutant" 1 cuda >"$folder/log" 2>&1
+  timeout 200 "$1/program" 1 cuda >"$1/log" 2>&1
   local status=$?
   ((status != 0 && status != 124))
 }
 
-# mutant NAME SED_EXPRESSION: kernels.h changed so must be a program that fails.
-mutant() {
-  local name=$1 source=$folder/native/kernels/cuda/kernels.h
-  rm -rf "$folder/native" && cp -r native "$folder/native"
-  sed -i -E "$2" "$source"
-  if cmp -s "$source" native/kernels/cuda/kernels.h; then
-    echo "FAIL $name: the code that it changes is not there"
-  elif ! compile; then
-    echo "FAIL $name: $(grep -m 1 error "$folder/log")"
-  elif ! fails; then
-    echo "FAIL $name is not noticed"
+# judge NAME FOLDER: the changed code in FOLDER must be a program that fails.
+judge() {
+  if cmp -s "$2/$kernels" "$kernels"; then
+    echo "FAIL $1: the code that it changes is not there"
+  elif ! compile "$2"; then
+    echo "FAIL $1: $(grep -m 1 error "$2/log")"
+  elif ! fails "$2"; then
+    echo "FAIL $1 is not noticed"
   else
-    echo "ok   $name is noticed"
-    passed=$((passed + 1))
-    return
+    echo "ok   $1 is noticed"
   fi
-  failed=$((failed + 1))
 }
 
-cp -r native "$folder/native"
-if ! compile || fails; then
-  tail -20 "$folder/log"
+# mutant NAME SED_EXPRESSION: judges the kernels changed so, as many at a time as there are processors.
+mutant() {
+  local copy=$folder/$((++mutants))
+  mkdir "$copy" && cp -r native "$copy"
+  sed -i -E "$2" "$copy/$kernels"
+  (($(jobs -rp | wc -l) < $(nproc))) || wait -n
+  judge "$1" "$copy" | tee "$copy/verdict" &
+}
+
+mkdir "$folder/0" && cp -r native "$folder/0"
+if ! compile "$folder/0" || fails "$folder/0"; then
+  tail -20 "$folder/0/log"
   echo "the code as it is fails: 0 passed, 1 failed"
   exit 1
 fi
@@ -58,5 +62,8 @@ mutant "a chunk too few" 's/index < plan.chunk_count/index + 1 < plan.chunk_coun
 mutant "a lost lane" 's/\(int lane = 0; lane < V::kLanes; \+\+lane\) \{/(int lane = 1; lane < V::kLanes; ++lane) {/'
 mutant "an unscaled gradient" 's/const auto scale = .*gradient_scale\(board\)\);/const float scale = 1.0f;/'
 mutant "a shuffle that stops early" 's/half = kWarp \/ 2; half > 0/half = kWarp \/ 2; half > 1/'
+wait
+passed=$(cat "$folder"/*/verdict | grep -c '^ok ')
+failed=$((mutants - passed))
 echo "$passed passed, $failed failed"
 exit $((failed > 0))
