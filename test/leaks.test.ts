@@ -4,14 +4,19 @@ import { pair } from "./optimizers.js";
 
 const mebibyte = 2 ** 20;
 
-/** How much more memory the process has after `work`, in MiB; what the first rounds set up does not count. */
+/**
+ * How much more memory the process has after `work`, in MiB; what the first rounds set up does not count. Objects that
+ * are forgotten go in their own time, so the least of several looks counts.
+ */
 async function growth(work: () => void | Promise<void>): Promise<number> {
   const settle = async () => {
-    for (let i = 0; i < 3; i += 1) {
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 10; i += 1) {
       global.gc?.();
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      least = Math.min(least, process.memoryUsage.rss());
     }
-    return process.memoryUsage.rss();
+    return least;
   };
   await work();
   await work();
@@ -57,13 +62,13 @@ describe("memory use", () => {
 
   it("comes back from optimizers that are forgotten", async () => {
     const leaked = await growth(async () => {
-      for (let i = 0; i < 100; i += 1) {
+      for (let i = 0; i < 300; i += 1) {
         build();
         if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
       }
-      global.gc?.();
     });
-    expect(leaked).to.be.below(32);
+    // They take 450 MiB together, and their parameters 150.
+    expect(leaked).to.be.below(64);
   });
 
   it("stays flat over builds that fail", async () => {
