@@ -129,8 +129,10 @@ export class AdamW {
   }
 
   set learningRate(rate: LearningRate) {
-    this[coreOf].lifecycle.checkAlive();
-    this[coreOf].rates.replaceLearningRate(rate);
+    const { lifecycle, rates } = this[coreOf];
+    lifecycle.checkAlive();
+    lifecycle.checkHeld();
+    rates.replaceLearningRate(rate);
   }
 
   /**

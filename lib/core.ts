@@ -7,7 +7,7 @@ import { Engine } from "./engine.js";
 import { AdamWError, invalid } from "./errors.js";
 import { exclusionsKind, nameExclusions, type WeightDecayExclusions } from "./exclusions.js";
 import type { Gradients } from "./gradients.js";
-import { type LossScaling, packSettings, resolveFrozen } from "./hyper.js";
+import { type LossScaling, lossScaleKind, packSettings, resolveFrozen } from "./hyper.js";
 import { Lifecycle } from "./lifecycle.js";
 import { type AdamWOptions, type ResolvedOptions, resolveOptions } from "./options.js";
 import { type ParameterInit, parseParameters } from "./parameters.js";
@@ -99,14 +99,21 @@ export class Core {
     return { ...this.#scaling, engine: this.#scaling.dynamic && engine };
   }
 
-  /** Takes over the loss scale, before or after build. @throws INVALID_ARGUMENT when it scales or throws by itself, BUSY */
+  /**
+   * Takes over the loss scale, before or after build.
+   *
+   * @throws INVALID_ARGUMENT when it scales or throws by itself, or something else has taken it over; BUSY
+   */
   takeScaling(scaling: LossScaling): void {
     const { lossScaleFactor, nonFinite } = this.options;
     if (lossScaleFactor !== null) throw invalid("lossScaleFactor of the inner optimizer", "null", lossScaleFactor);
     if (nonFinite === "throw") {
       throw invalid("nonFinite of the inner optimizer", '"propagate" or "skip" (steps are skipped here)', nonFinite);
     }
-    this.lifecycle.engine?.setScaling(scaling);
+    if (this.#scaling.dynamic) {
+      throw new AdamWError("INVALID_ARGUMENT", "The inner optimizer has a LossScaleOptimizer around it: use that one");
+    }
+    if (this.lifecycle.engine) this.lifecycle.idle.setScaling(scaling);
     this.#scaling = scaling;
   }
 
@@ -122,7 +129,7 @@ export class Core {
     const get = () => this.rates.learningRate as number;
     const set = (rate: number) => this.rates.restoreLearningRate(rate);
     const rate = typeof this.rates.learningRate === "number" ? { get, set } : undefined;
-    return optimizerVariables(this.options, this.lifecycle.settled, rate);
+    return optimizerVariables(this.options, () => this.lifecycle.settled, rate);
   }
 
   /** What saving and loading need; `config` makes the JSON that stands for the optimizer. */
@@ -131,7 +138,7 @@ export class Core {
       engine: to === "save" ? this.lifecycle.settled : this.lifecycle.loadable,
       options: this.options,
       config,
-      dynamicLossScale: this.#scaling.dynamic !== undefined,
+      lossScale: this.#scaling.dynamic ? lossScaleKind(this.#scaling.dynamic) : null,
       learningRate: () => {
         const { learningRate } = this.rates;
         return typeof learningRate === "number" ? learningRate : null;

@@ -5,11 +5,28 @@ import { resolveGroups } from "./groups.js";
 import { native, pack } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Parameter } from "./parameters.js";
+import type { Kind } from "./validate.js";
 
 /** The loss scale: fixed, or adapting between limits. */
 export interface LossScaling {
   readonly scale: number;
-  readonly dynamic?: { readonly growthSteps: number; readonly minimum: number; readonly maximum: number };
+  readonly dynamic?: LossScaleLimits & { readonly growthSteps: number };
+}
+
+export interface LossScaleLimits {
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
+/** A loss scale between the limits, rounded to the float32 that Keras keeps it in as they are. */
+export function lossScaleKind({ minimum, maximum }: LossScaleLimits): Kind<number> {
+  return {
+    expected: `a number from minimumScale ${minimum} to maximumScale ${maximum}`,
+    accepts(value) {
+      const scale = typeof value === "number" ? Math.fround(value) : Number.NaN;
+      return scale >= Math.fround(minimum) && scale <= Math.fround(maximum);
+    },
+  };
 }
 
 /** Null and 0 switch accumulation off. */

@@ -72,11 +72,12 @@ export class Lifecycle {
   #free(): Engine {
     const engine = this.built;
     engine.checkIdle();
-    this.#checkHeld();
+    this.checkHeld();
     return engine;
   }
 
-  #checkHeld(): void {
+  /** @throws BUSY while a checkpoint is being saved or loaded */
+  checkHeld(): void {
     if (this.#held !== undefined) throw new AdamWError("BUSY", `${this.#held}: await it first`);
   }
 
@@ -104,7 +105,7 @@ export class Lifecycle {
 
   /** Frees what the optimizer keeps; once more is nothing. @throws BUSY */
   dispose(): void {
-    this.#checkHeld();
+    this.checkHeld();
     this.#engine?.dispose();
     this.#engine = undefined;
     this.#averages = undefined;

@@ -7,6 +7,7 @@ import type { Counters } from "./engine.js";
 import { invalid } from "./errors.js";
 import type { WeightDecayExclusions } from "./exclusions.js";
 import type { Gradients } from "./gradients.js";
+import { lossScaleKind } from "./hyper.js";
 import { type CustomObjects, find, kerasOptimizers, serialize } from "./keras-object.js";
 import {
   configToLossScale,
@@ -23,7 +24,7 @@ import type { OptimizerState } from "./state/optimizer-state.js";
 import { type SaveOptions, type SaveReport, saveOptimizer } from "./state/save.js";
 import type { AsyncStepOptions, StepOptions } from "./step-options.js";
 import type { StepReport } from "./step-report.js";
-import { integerFrom, type Kind, nonNegative, positive } from "./validate.js";
+import { integerFrom, type Kind, nonNegative } from "./validate.js";
 import { describeVariable, scalarVariable, type Variable, type VariableSource, writeVariables } from "./variables.js";
 
 /**
@@ -162,15 +163,16 @@ export class LossScaleOptimizer {
 
   #variables(): VariableSource[] {
     const { variables: inner, lifecycle } = this.#inner[coreOf];
-    const engine = lifecycle.idle;
+    const { minimumScale: minimum, maximumScale: maximum } = this.#options;
+    const engine = () => lifecycle.settled;
     const counter = (name: string, dtype: "int32" | "float32", kind: Kind<number>, key: keyof Counters) =>
       scalarVariable({
         path: `${this.name}/${name}`,
         dtype,
         kind,
-        get: () => engine.counters[key],
+        get: () => engine().counters[key],
         set: (value) => {
-          engine.counters = { ...engine.counters, [key]: value };
+          engine().counters = { ...engine().counters, [key]: value };
         },
       });
     const unused = (name: string, dtype: "int32" | "float32", kind: Kind<number>) =>
@@ -180,7 +182,7 @@ export class LossScaleOptimizer {
       unused("iteration", "int32", integerFrom(0)),
       unused("learning_rate", "float32", nonNegative),
       counter("step_counter", "int32", integerFrom(0), "growthCounter"),
-      counter("dynamic_scale", "float32", positive, "lossScale"),
+      counter("dynamic_scale", "float32", lossScaleKind({ minimum, maximum }), "lossScale"),
       ...inner,
     ];
   }

@@ -2,8 +2,9 @@
 
 import { invalid } from "./errors.js";
 import { type Fields, readFields, resolveFields, writeFields } from "./fields.js";
+import { lossScaleKind } from "./hyper.js";
 import { noNested, type Serializable, serialize } from "./keras-object.js";
-import { integerFrom, isRecord, positive, text } from "./validate.js";
+import { integerFrom, isRecord, parse, positive, text } from "./validate.js";
 
 export interface LossScaleOptions {
   /** @default "loss_scale_optimizer" */
@@ -33,14 +34,8 @@ export const lossScaleFields: Fields<ResolvedLossScaleOptions> = {
 /** @throws INVALID_ARGUMENT for unknown options, wrong values, and an initial scale outside the limits */
 export function resolveLossScaleOptions(options: LossScaleOptions = {}): ResolvedLossScaleOptions {
   const resolved = resolveFields(lossScaleFields, options, "the options of LossScaleOptimizer");
-  const { minimumScale, initialScale, maximumScale } = resolved;
-  if (initialScale < minimumScale || initialScale > maximumScale) {
-    throw invalid(
-      "initialScale",
-      `a number from minimumScale ${minimumScale} to maximumScale ${maximumScale}`,
-      initialScale,
-    );
-  }
+  const { minimumScale: minimum, maximumScale: maximum } = resolved;
+  parse(lossScaleKind({ minimum, maximum }), resolved.initialScale, "initialScale");
   return resolved;
 }
 

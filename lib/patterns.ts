@@ -32,16 +32,20 @@ export function globToRegExp(glob: string): RegExp {
 
 /**
  * The expression that means in JavaScript what `source` means to Python's `re`, as far as both have it: anchors
- * `\A` and `\Z` and named groups are translated.
+ * `\A` and `\Z`, named groups and `{,3}` are translated.
  *
  * @throws INVALID_ARGUMENT when JavaScript has no such expression
  */
 export function pythonRegExp(source: string, name: string): RegExp {
-  // The alternative for any other escaped character keeps a backslash that is itself escaped from being misread.
-  const translated = source.replaceAll(/\\A|\\Z|\\.|\(\?P<|\(\?P=(\w+)\)/gs, (token, group: string | undefined) => {
-    if (group !== undefined) return `\\k<${group}>`;
-    return { "\\A": "^", "\\Z": "$", "(?P<": "(?<" }[token] ?? token;
-  });
+  // The alternatives for any other escaped character and for a set of characters keep what is in them from being misread.
+  const translated = source.replaceAll(
+    /\\A|\\Z|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<|\(\?P=(\w+)\)|\{,(\d+)\}/gs,
+    (token, group: string | undefined, most: string | undefined) => {
+      if (group !== undefined) return `\\k<${group}>`;
+      if (most !== undefined) return `{0,${most}}`;
+      return { "\\A": "^", "\\Z": "$", "(?P<": "(?<" }[token] ?? token;
+    },
+  );
   try {
     return new RegExp(translated);
   } catch (cause) {

@@ -58,16 +58,16 @@ export function parameterSlots<P>(options: ResolvedOptions, trained: readonly P[
     );
 }
 
-function slotVariables(options: ResolvedOptions, engine: Engine): VariableSource[] {
-  return parameterSlots(options, engine.trained).map(({ parameter, slot, kerasName }) => ({
+function slotVariables(options: ResolvedOptions, engine: () => Engine): VariableSource[] {
+  return parameterSlots(options, engine().trained).map(({ parameter, slot, kerasName }) => ({
     path: `${options.name}/${parameter.name.replaceAll("/", "_")}_${kerasName}`,
     shape: parameter.shape,
     dtype: "float32",
     get value() {
-      return engine.readSlot(parameter, slot);
+      return engine().readSlot(parameter, slot);
     },
     write(value) {
-      engine.writeSlot(parameter, slot, value as Float32Array);
+      engine().writeSlot(parameter, slot, value as Float32Array);
     },
   }));
 }
@@ -118,19 +118,22 @@ export interface NumericRate {
   set(rate: number): void;
 }
 
-/** All of the optimizer's variables; Keras has none for a learning rate that is computed. */
+/**
+ * All of the optimizer's variables, of the engine as it is when one is read or written; Keras has none for a learning
+ * rate that is computed.
+ */
 export function optimizerVariables(
   options: ResolvedOptions,
-  engine: Engine,
+  engine: () => Engine,
   rate: NumericRate | undefined,
 ): VariableSource[] {
   const iteration = scalarVariable({
     path: `${options.name}/iteration`,
     dtype: "int32",
     kind: integerFrom(0),
-    get: () => engine.steps,
+    get: () => engine().steps,
     set: (steps) => {
-      engine.steps = steps;
+      engine().steps = steps;
     },
   });
   const learningRate: Scalar | undefined = rate && {

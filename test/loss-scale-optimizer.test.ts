@@ -77,13 +77,16 @@ describe("LossScaleOptimizer", () => {
   });
 
   it("sets all its weights or none", () => {
-    const { optimizer } = scaled();
+    const { optimizer } = scaled({ initialScale: 0.1, minimumScale: 0.1, maximumScale: 16 });
     optimizer.step();
     const before = contents(optimizer.variables);
+    optimizer.setWeights(optimizer.variables);
+    expect(contents(optimizer.variables)).to.deep.equal(before);
     const filled = optimizer.variables.map((variable) => ({ ...variable, value: variable.value.map(() => 1) }));
     const spoilt: [at: number, fields: Partial<Variable>][] = [
       [3, { value: Float32Array.of(0) }],
       [3, { value: Float32Array.of(Number.NaN) }],
+      [3, { value: Float32Array.of(32) }],
       [2, { value: Int32Array.of(-1) }],
       [9, { path: "x" }],
       [9, { value: new Float32Array(3) }],
@@ -97,6 +100,16 @@ describe("LossScaleOptimizer", () => {
     rejectsWith("LENGTH_MISMATCH", () => optimizer.setWeights(filled.slice(1)));
     optimizer.setWeights(filled as Variable[]);
     expect(optimizer).to.include({ lossScale: 1, iterations: 1 });
+  });
+
+  it("is the only one around its inner optimizer, and is put there between steps and loads", async () => {
+    const { optimizer: innerOptimizer } = pair();
+    const stepping = innerOptimizer.stepAsync();
+    rejectsWith("BUSY", () => new LossScaleOptimizer(innerOptimizer));
+    await stepping;
+    const scale = new LossScaleOptimizer(innerOptimizer, { initialScale: 8 });
+    rejects(() => new LossScaleOptimizer(innerOptimizer), "LossScaleOptimizer around it");
+    expect(scale.lossScale).to.equal(8);
   });
 
   it("needs build, and is disposed with the inner optimizer", () => {

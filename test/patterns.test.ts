@@ -57,6 +57,7 @@ describe("patterns", () => {
   it("Python's anchors and named groups mean in JavaScript what they mean there", () => {
     expect(pythonRegExp("\\Abias\\Z", "p").source).to.equal("^bias$");
     expect(pythonRegExp("(?P<x>a)(?P=x)", "p").test("aa")).to.equal(true);
+    expect(pythonRegExp("a{,3}[{,3}]", "p").source).to.equal("a{0,3}[{,3}]");
     expect(pythonRegExp("\\\\A", "p").test("\\A")).to.equal(true);
   });
 

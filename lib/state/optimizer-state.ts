@@ -6,6 +6,7 @@ import type { SerializedObject } from "../keras-object.js";
 import { elementsOf } from "../memory.js";
 import type { ResolvedOptions } from "../options.js";
 import type { Parameter } from "../parameters.js";
+import type { Kind } from "../validate.js";
 import { parameterSlots } from "../variables.js";
 import type { StoredParameter, Tensor } from "./checkpoint.js";
 import { dtypeOf, elementCount } from "./dtypes.js";
@@ -17,8 +18,8 @@ export interface OptimizerState {
   readonly options: ResolvedOptions;
   /** The whole optimizer in Keras' JSON, a loss scaler around it included. @throws NOT_SERIALIZABLE */
   config(): SerializedObject;
-  /** Whether the loss scale is state, not configuration. */
-  readonly dynamicLossScale: boolean;
+  /** What the loss scale can be where it is state; null: it is configuration. */
+  readonly lossScale: Kind<number> | null;
   /** The learning rate when it is a number; null for schedules and functions. */
   learningRate(): number | null;
   setLearningRate(rate: number): void;

@@ -1,7 +1,7 @@
 /** The state that is not slots or parameters, as a checkpoint has it: counts, loss scale, learning rate. */
 
 import { accumulationSteps } from "../hyper.js";
-import { integerFrom, type Kind, nonNegative, positive } from "../validate.js";
+import { integerFrom, type Kind, nonNegative } from "../validate.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { readCount } from "./counts.js";
 import { CheckpointError } from "./errors.js";
@@ -49,18 +49,18 @@ function readCounts(state: OptimizerState, checkpoint: Checkpoint, updates: Floa
   // Formats without a count of calls have counts of updates only.
   const calls = updates.reduce((a, b) => Math.max(a, b), 0) * accumulationSteps(state.options);
   const saysScaled = optimizer === null || isConfigPartial || optimizer.class_name === "LossScaleOptimizer";
-  const isScaled = state.dynamicLossScale && saysScaled;
   const own = state.engine.counters;
   return {
     steps: read(count, "steps", counters.steps, calls),
     skippedSteps: read(count, "skippedSteps", counters.skippedSteps, 0),
     consecutiveSkips: read(count, "consecutiveSkips", counters.consecutiveSkips, 0),
-    scaling: isScaled
-      ? {
-          lossScale: read(positive, "lossScale", counters.lossScale, own.lossScale),
-          growthCounter: read(count, "growthCounter", counters.growthCounter, 0),
-        }
-      : undefined,
+    scaling:
+      state.lossScale && saysScaled
+        ? {
+            lossScale: read(state.lossScale, "lossScale", counters.lossScale, own.lossScale),
+            growthCounter: read(count, "growthCounter", counters.growthCounter, 0),
+          }
+        : undefined,
     updates,
     learningRate: learningRate === null ? null : read(nonNegative, "learning_rate", learningRate, 0),
   };

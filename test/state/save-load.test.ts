@@ -223,6 +223,11 @@ describe("loading", () => {
     await rejectsLater("CHECKPOINT", scaled.load(file("options")), "class is");
     await scaled.load(file("options"), { config: "keep" });
     expect(scaled.lossScale).to.equal(2 ** 15);
+    await scaled.save(file("scaled"));
+    const limited = new LossScaleOptimizer(new AdamW(), { initialScale: 8, maximumScale: 16 });
+    limited.build([{ name: "p0", value: new Float32Array(3) }]);
+    await rejectsLater("CHECKPOINT", limited.load(file("scaled"), { config: "keep" }), "to maximumScale 16");
+    expect(limited.lossScale).to.equal(8);
   });
 
   it("is strict: it lists everything that does not fit, and changes nothing", async () => {
@@ -337,11 +342,17 @@ describe("an optimizer that is being saved or loaded", () => {
 
   it("lets nothing else in, not even dispose()", async () => {
     const training = trained();
+    const { variables } = training.optimizer;
     const saving = training.optimizer.save(file("held"), { snapshot: "stream" });
     expect(() => training.optimizer.dispose())
       .to.throw("being saved")
       .with.property("code", "BUSY");
-    expect(() => training.optimizer.variables).to.throw("being saved");
+    const [variable] = variables;
+    expect(() => training.optimizer.variables[0]?.value).to.throw("being saved");
+    expect(() => variable?.value).to.throw("being saved");
+    expect(() => {
+      training.optimizer.learningRate = 1;
+    }).to.throw("being saved");
     await saving;
     const loading = training.optimizer.load(file("held"));
     await rejectsLater("BUSY", training.optimizer.load(file("held")), "being loaded");
