@@ -2,8 +2,12 @@
 
 import type { Tensor } from "./checkpoint.js";
 
-/** A multiple of every element size. */
-export const readPieceBytes = 2 ** 21;
+/**
+ * A multiple of every element size. With 3 pieces ahead a new optimizer loads at 0.82 to 0.90 of a plain read where the
+ * file comes from the disk; pieces of 1, 2 and 8 MiB, and 2 or 4 ahead, gave 0.5 to 0.87. From the system's cache none of
+ * it matters.
+ */
+export const readPieceBytes = 2 ** 22;
 /**
  * Pieces that are read ahead: as many threads of Node's pool read at once. Where other work takes the cores, whoever has
  * one finds something to do. All of a reader's buffers together stay in a cache, and are all the memory a load takes.

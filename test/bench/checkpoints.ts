@@ -1,5 +1,9 @@
-/** Saving and loading beside a plain write and read of the same bytes, and steps while a copy is written. */
+/**
+ * Saving and loading beside a plain write and read of the same bytes, and steps while a copy is written. Reading is
+ * measured twice: from the system's cache of the file, and from the disk.
+ */
 
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -32,6 +36,17 @@ async function plainRead(): Promise<void> {
   const file = await open(path);
   for (let at = 0; (await file.read(piece, 0, pieceBytes, at)).bytesRead > 0; ) at += pieceBytes;
   await file.close();
+}
+
+/** Makes the system forget what it keeps of the file. */
+function forget(): void {
+  execFileSync("dd", [`if=${path}`, "iflag=nocache", "count=0"], { stdio: "ignore" });
+}
+
+/** Loads into an optimizer that has taken no step, as a program does that resumes. */
+async function loadNew(): Promise<number> {
+  using target = new AdamW().build([{ name: "w", value }]);
+  return await seconds(() => target.load(path));
 }
 
 async function seconds(act: () => Promise<unknown>): Promise<number> {
@@ -72,13 +87,21 @@ try {
       gigabytes / (await seconds(async () => stalls.push((await optimizer.save(path)).stallMs))),
     );
     record("save, stream, GB/s", gigabytes / (await seconds(() => optimizer.save(path, { snapshot: "stream" }))));
-    record("plain read, GB/s", gigabytes / (await seconds(plainRead)));
-    record("load, GB/s", gigabytes / (await seconds(() => optimizer.load(path))));
+    for (const place of ["cache", "disk"]) {
+      const ready = place === "disk" ? forget : () => {};
+      const name = (what: string) => `${what} from ${place}, GB/s`;
+      ready();
+      record(name("plain read"), gigabytes / (await seconds(plainRead)));
+      ready();
+      record(name("load, new"), gigabytes / (await loadNew()));
+      ready();
+      record(name("load, used"), gigabytes / (await seconds(() => optimizer.load(path))));
+    }
     record("steps/s", await stepRate(undefined));
     record("steps/s while saving", await stepRate(optimizer.save(path)));
   }
   console.log(`${bytes} bytes, median of ${options.rounds} rounds, stall of a copy ${median(stalls).toFixed(0)} ms`);
-  for (const [name, list] of Object.entries(rates)) console.log(`${name.padEnd(24)}${median(list).toFixed(2)}`);
+  for (const [name, list] of Object.entries(rates)) console.log(`${name.padEnd(32)}${median(list).toFixed(2)}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
