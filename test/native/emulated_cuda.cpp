@@ -5,40 +5,13 @@
 #include <cstring>
 #include <limits>
 #include <new>
-#include <utility>
 
 #include "cuda_emulation.h"
 #include "kernels/cuda/device.h"
-#include "kernels/cuda/kernels.h"
+#include "kernels/cuda/kernel_table.h"
 
 namespace adamw {
 namespace {
-
-using Kernel = void (*)(Plan);
-using StreamKernel = void (*)(Plan, float never);
-
-struct Kernels {
-  Kernel norms[Layouts::kSize][kStreamSets];
-  Kernel update[Layouts::kSize][kStreamSets];
-  StreamKernel read[Layouts::kSize][kStreamSets];
-  StreamKernel stream[Layouts::kSize][kStreamSets];
-};
-
-template <class Layout, unsigned... sets>
-void fill(Kernels& kernels, size_t layout, std::integer_sequence<unsigned, sets...>) {
-  ((kernels.norms[layout][sets] = cuda::norms<Layout, sets & kAccumulator>), ...);
-  ((kernels.update[layout][sets] = cuda::update<Layout, sets>), ...);
-  ((kernels.read[layout][sets] = cuda::read_all<Layout, sets & kAccumulator>), ...);
-  ((kernels.stream[layout][sets] = cuda::stream_all<Layout, sets>), ...);
-}
-
-template <class... Items>
-Kernels make_kernels(TypeList<Items...>) {
-  Kernels kernels{};
-  size_t layout = 0;
-  (fill<Items>(kernels, layout++, std::make_integer_sequence<unsigned, kStreamSets>{}), ...);
-  return kernels;
-}
 
 class EmulatedCuda final : public Device {
  public:
@@ -68,18 +41,19 @@ class EmulatedCuda final : public Device {
   float elapsed(void*, void*) const override { return 0.0f; }
 
   void norms(const Plan& plan, const Launch& launch) const override {
-    emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), kernels_.norms[plan.layout][plan.streams], plan);
+    emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), cuda::kernels().norms[plan.layout][plan.streams],
+                      plan);
   }
   void prologue(const Plan& plan, const Launch& launch) const override {
     emulation::launch(shape(launch, 1, cuda::kPrologueThreads), cuda::prologue, plan);
   }
   void update(const Plan& plan, const Launch& launch) const override {
-    emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), kernels_.update[plan.layout][plan.streams],
-                      plan);
+    emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads),
+                      cuda::kernels().update[plan.layout][plan.streams], plan);
   }
   bool stream_pass(const Plan& plan, const Launch& launch) const override {
-    for (const StreamKernel kernel :
-         {kernels_.read[plan.layout][plan.streams], kernels_.stream[plan.layout][plan.streams]}) {
+    for (const cuda::StreamKernel kernel :
+         {cuda::kernels().read[plan.layout][plan.streams], cuda::kernels().stream[plan.layout][plan.streams]}) {
       emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), kernel, plan,
                         std::numeric_limits<float>::quiet_NaN());
     }
@@ -93,8 +67,6 @@ class EmulatedCuda final : public Device {
     const auto choice = static_cast<unsigned>(launch.threads) % 4u;
     return {static_cast<unsigned>(std::min(most, kBlocks[choice])), threads, choice};
   }
-
-  Kernels kernels_ = make_kernels(Layouts{});
 };
 
 }  // namespace

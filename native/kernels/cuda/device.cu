@@ -1,50 +1,19 @@
-// The CUDA device: launches of kernels.h, and the runtime's memory, streams and events as kernels/device.h has them.
+// The CUDA device: launches of the kernels, and the runtime's memory, streams and events as kernels/device.h has them.
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
 
+#include "absence.h"
 #include "check.h"
 #include "device.h"
-#include "kernels.h"
+#include "kernel_table.h"
 #include "kernels/missing.h"
 
 namespace adamw {
 namespace cuda {
 namespace {
-
-using Kernel = void (*)(Plan);
-using StreamKernel = void (*)(Plan, float never);
-
-struct Kernels {
-  Kernel norms[Layouts::kSize][kStreamSets];
-  Kernel update[Layouts::kSize][kStreamSets];
-  StreamKernel read[Layouts::kSize][kStreamSets];
-  StreamKernel stream[Layouts::kSize][kStreamSets];
-};
-
-template <class Layout, unsigned... sets>
-void add_layout(Kernels& kernels, size_t layout, std::integer_sequence<unsigned, sets...>) {
-  ((kernels.norms[layout][sets] = norms<Layout, sets & kAccumulator>), ...);
-  ((kernels.update[layout][sets] = update<Layout, sets>), ...);
-  ((kernels.read[layout][sets] = read_all<Layout, sets & kAccumulator>), ...);
-  ((kernels.stream[layout][sets] = stream_all<Layout, sets>), ...);
-}
-
-/// Every layout with every set of streams.
-template <class... Items>
-Kernels make_kernels(TypeList<Items...>) {
-  Kernels kernels{};
-  size_t layout = 0;
-  (add_layout<Items>(kernels, layout++, std::make_integer_sequence<unsigned, kStreamSets>{}), ...);
-  return kernels;
-}
-
-const Kernels& kernels() {
-  static const Kernels table = make_kernels(Layouts{});
-  return table;
-}
 
 cudaStream_t stream_of(void* stream) { return static_cast<cudaStream_t>(stream); }
 cudaEvent_t event_of(void* event) { return static_cast<cudaEvent_t>(event); }
@@ -291,24 +260,6 @@ class CudaDevice final : public Device {
   mutable std::atomic<bool> frees_later_{false};
 };
 
-/// 12040 is 12.4.
-std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
-
-/// Why there is none. Without a driver the runtime says that the driver is too old (version 0).
-std::string reason(cudaError_t status) {
-  int driver = 0;
-  cudaDriverGetVersion(&driver);
-  if (status == cudaErrorInsufficientDriver && driver == 0) return "no NVIDIA driver is installed";
-  if (status == cudaErrorInsufficientDriver) {
-    return "the NVIDIA driver is too old: it knows CUDA " + version(driver) + ", this build needs " +
-           version(CUDART_VERSION);
-  }
-  const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  if (visible != nullptr) return "no GPU is visible (CUDA_VISIBLE_DEVICES is \"" + std::string(visible) + "\")";
-  if (status == cudaErrorNoDevice || status == cudaSuccess) return "this machine has no NVIDIA GPU";
-  return std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")";
-}
-
 }  // namespace
 }  // namespace cuda
 
@@ -321,7 +272,7 @@ std::vector<const Device*> cuda_devices() {
   } catch (const Error& error) {
     return {new MissingDevice("cuda", error.what())};
   }
-  if (found.empty()) return {new MissingDevice("cuda", cuda::reason(status))};
+  if (found.empty()) return {new MissingDevice("cuda", cuda::absence(status))};
   std::atexit([] {
     for (const cuda::CudaDevice* device : found) device->finish();
   });
