@@ -22,6 +22,8 @@ export class Bindings {
   /** The gradients bound at build or by rebind(). */
   readonly #bound: (Float32Memory | null)[];
   readonly #boundLengths: number[];
+  /** What the addon was to point at when it failed, if it ever did. */
+  readonly #coming: Partial<Memory>[] = [];
   /** The gradients the addon points at; the reference keeps their memory. */
   #gradients: (Float32Memory | null)[];
 
@@ -46,12 +48,24 @@ export class Bindings {
     return this.#gradients[row] !== null;
   }
 
-  /** Replaces memory by other that was checked; returns the row that the addon must point at it. */
-  rebind(parameter: Parameter, memory: Partial<Memory>): number | undefined {
+  /**
+   * The row that the addon must point at this memory, undefined for a frozen parameter. The memory is kept from now on:
+   * an addon that fails half-way may point at it all the same.
+   *
+   * @throws DEVICE_MISMATCH
+   */
+  check(parameter: Parameter, memory: Partial<Memory>): number | undefined {
     for (const part of [memory.value, memory.gradient]) if (part) checkDevice(part, parameter.name, this.#device);
+    this.#coming.push(memory);
+    return this.rowOf(parameter);
+  }
+
+  /** Replaces memory by other that the addon points at by now. */
+  rebind(parameter: Parameter, memory: Partial<Memory>): void {
     Object.assign(parameter, memory);
+    this.#coming.pop();
     const row = this.rowOf(parameter);
-    if (row === undefined) return undefined;
+    if (row === undefined) return;
     // Memory that stays may be gone by now, and its length with it.
     if (memory.value !== undefined) {
       this.#values[row] = memory.value;
@@ -61,7 +75,6 @@ export class Bindings {
       this.#bound[row] = this.#gradients[row] = memory.gradient;
       this.#boundLengths[row] = lengthToKeep(memory.gradient);
     }
-    return row;
   }
 
   /**

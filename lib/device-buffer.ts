@@ -186,8 +186,9 @@ export class DeviceBuffer {
     return { device: this.device, dtype: this.dtype, length: this.length, offset: this.#begin, handle };
   }
 
-  /** Frees the memory, that of all its parts too, after the work on it; memory of another library is only let go. */
+  /** Frees the memory, that of all its parts too, after the work on it; memory of another library is only let go. @throws BUSY in a capture */
   dispose(): void {
+    refuseCapture("dispose()");
     this.#block.disposed = true;
     this.#block.native.dispose();
   }

@@ -162,8 +162,9 @@ export class Engine {
   /** Points a parameter at other memory, which was checked. */
   bind(parameter: Parameter, memory: Partial<Memory>): void {
     const native = this.#idle();
-    const row = this.#bindings.rebind(parameter, memory);
+    const row = this.#bindings.check(parameter, memory);
     if (row !== undefined) native.bind(row, memory.value, memory.gradient);
+    this.#bindings.rebind(parameter, memory);
   }
 
   /** For values written into the parameters' arrays: a device with memory of its own works on copies. */
@@ -229,6 +230,11 @@ export class Engine {
     this.#bindings.checkValues();
     this.#hasNewSlots = false;
     this.#settled().exchangeEma();
+  }
+
+  /** Parameters, slots and counts were all set anew: what failed half-way before is of no account. @throws BUSY */
+  mend(): void {
+    this.#idle().mend();
   }
 
   /** Parameters become their averages. @throws BUSY, DETACHED */

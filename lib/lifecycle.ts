@@ -105,6 +105,7 @@ export class Lifecycle {
 
   /** Frees what the optimizer keeps; once more is nothing. @throws BUSY */
   dispose(): void {
+    refuseCapture("dispose()");
     this.checkHeld();
     this.#engine?.dispose();
     this.#engine = undefined;

@@ -145,6 +145,8 @@ export interface NativeOptimizer {
   exchangeEma(): void;
   /** Parameters become their averages. */
   applyEma(): void;
+  /** After a call that failed half-way: parameters, state and counts were all set anew. */
+  mend(): void;
   dispose(): void;
 }
 

@@ -6,8 +6,11 @@ import { integerFrom, type Kind, parse, parseRecord, text } from "./validate.js"
 
 /** What CUDA calls a stream: an address, or one of the small numbers that stand for default streams. */
 export const streamPointer: Kind<bigint | number> = {
-  expected: "a stream as a bigint or an integer ≥ 0",
-  accepts: (value) => (typeof value === "bigint" ? value >= 0n && value < 2n ** 64n : integerFrom(0).accepts(value)),
+  expected: "a stream as a bigint or an integer ≥ 0, but not 2 (cudaStreamPerThread, which is another in every thread)",
+  accepts: (value) =>
+    value !== 2 &&
+    value !== 2n &&
+    (typeof value === "bigint" ? value >= 0n && value < 2n ** 64n : integerFrom(0).accepts(value)),
 };
 
 /** A step that a graph repeats. What it needs goes to the device before the launch, what it did comes back after. */
@@ -202,7 +205,16 @@ export class Graph {
     refuseCapture("a launch");
     for (const step of this.#steps) step.prepare();
     this.#native.launch();
-    for (const step of this.#steps) step.depart();
+    // All of them are on the stream now, whatever becomes of one.
+    const failures: unknown[] = [];
+    for (const step of this.#steps) {
+      try {
+        step.depart();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   dispose(): void {

@@ -75,4 +75,5 @@ export function restoreCounts(
   engine.counters = { ...engine.counters, ...counts, ...scaling };
   engine.updates = updates;
   if (learningRate !== null && state.learningRate() !== null) state.setLearningRate(learningRate);
+  engine.mend();
 }

@@ -65,6 +65,7 @@ Napi::Function OptimizerWrap::define(Napi::Env env) {
                          InstanceMethod<&OptimizerWrap::write_slot>("writeSlot"),
                          InstanceMethod<&OptimizerWrap::exchange_ema>("exchangeEma"),
                          InstanceMethod<&OptimizerWrap::apply_ema>("applyEma"),
+                         InstanceMethod<&OptimizerWrap::mend>("mend"),
                          InstanceMethod<&OptimizerWrap::dispose>("dispose"),
                      });
 }
@@ -346,6 +347,11 @@ Napi::Value OptimizerWrap::exchange_ema(Info info) {
 
 Napi::Value OptimizerWrap::apply_ema(Info info) {
   guard(info.Env(), [&] { optimizer().apply_ema(); });
+  return info.Env().Undefined();
+}
+
+Napi::Value OptimizerWrap::mend(Info info) {
+  guard(info.Env(), [&] { optimizer().mend(); });
   return info.Env().Undefined();
 }
 

@@ -48,6 +48,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Napi::Value write_slot(Info info);
   Napi::Value exchange_ema(Info info);
   Napi::Value apply_ema(Info info);
+  Napi::Value mend(Info info);
   Napi::Value dispose(Info info);
 
   Optimizer& optimizer() const;

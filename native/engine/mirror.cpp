@@ -42,8 +42,9 @@ void* Mirror::param(int64_t row, void* host) {
 }
 
 void* Mirror::gradient(int64_t row, void* host) {
+  void* const there = host == nullptr ? nullptr : part(gradients_, row, Place::kDevice);
   host_gradients_[static_cast<size_t>(row)] = host;
-  return host == nullptr ? nullptr : part(gradients_, row, Place::kDevice);
+  return there;
 }
 
 void Mirror::take_gradients() {

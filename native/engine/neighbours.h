@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "kernels/memory.h"
@@ -16,9 +17,8 @@ class Neighbours {
   /// Memory `index` is worked on in the order of `stream` by others.
   void set(size_t index, void* stream) {
     if (streams_[index] == stream) return;
-    leave(streams_[index]);
-    streams_[index] = stream;
     if (stream != own_) ++events_.try_emplace(stream, Entry{EventHandle(*device_), 0}).first->second.memories;
+    leave(std::exchange(streams_[index], stream));
   }
 
   /// What is put on the optimizer's stream from now on comes after what is on the others.

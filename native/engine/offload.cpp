@@ -67,8 +67,6 @@ void Offload::copy(void* to, const void* from, size_t bytes, const Launch& launc
 }
 
 void Offload::exchange(float* a, float* b, int64_t count, const Launch& launch) const {
-  check_whole();
-  torn_ = true;
   float* const here = stages_[0].params;
   neighbours_.arrive();
   for (int64_t done = 0; done < count; done += room_) {
@@ -79,11 +77,9 @@ void Offload::exchange(float* a, float* b, int64_t count, const Launch& launch) 
     gpu_->copy(a + done, here, bytes(part), launch);
     gpu_->wait(launch.stream);
   }
-  torn_ = false;
 }
 
 void Offload::norms(const Plan& plan, const Launch& launch) const {
-  check_whole();
   if (!needs_norms(plan.board->policy, plan.board->counters)) return;
   const auto reads = [&](int32_t row) { return Arrays{false, plan.gradients[row] != nullptr}; };
   const auto writes = [](int32_t) { return Arrays{false, false}; };
@@ -92,8 +88,6 @@ void Offload::norms(const Plan& plan, const Launch& launch) const {
 
 /// What is read and written is what kernels/pass.h loads and stores.
 void Offload::update(const Plan& plan, const Launch& launch) const {
-  check_whole();
-  torn_ = true;
   const auto reads = [&](int32_t row) {
     const Work& work = plan.works[row];
     return Arrays{work.action == Action::kUpdate || work.average, work.action != Action::kRest};
@@ -103,7 +97,6 @@ void Offload::update(const Plan& plan, const Launch& launch) const {
     return Arrays{work.action == Action::kUpdate || (work.average && work.overwrite), work.zero_gradient};
   };
   walk(plan, launch, reads, writes, [&](const Plan& window) { cpu_->update(window, launch); });
-  torn_ = false;
 }
 
 /// Computes on window after window. Returns or throws when no copy is under way any more.
@@ -196,13 +189,6 @@ void Offload::settle() const {
       // The first error is the one that is reported; a device that is lost has nothing under way.
     }
   }
-}
-
-void Offload::check_whole() const {
-  if (!torn_) return;
-  throw Error("CUDA",
-              "An earlier call failed half-way, so parameters and state are of different steps: load a checkpoint of "
-              "both");
 }
 
 }  // namespace adamw

@@ -29,11 +29,6 @@ class Offload final : public Device {
   void locate_param(size_t index, const Located& param);
   void locate_gradient(size_t index, const Located& gradient);
 
-  /// Throws CUDA when an earlier call has failed half-way, so that the state is of different steps.
-  void check_whole() const;
-  /// The state was set as a whole.
-  void mend() { torn_ = false; }
-
   const char* name() const override { return gpu_->name(); }
   const char* kind() const override { return gpu_->kind(); }
   std::string unavailable() const override { return ""; }
@@ -98,8 +93,7 @@ class Offload final : public Device {
   StreamHandle fetching_, sending_;
   Memory stage_memory_;
   std::vector<Stage> stages_;
-  Memory rows_, gradients_;    ///< the plan's tables as a window's computation sees them
-  mutable bool torn_ = false;  ///< a change of the parameters has failed half-way
+  Memory rows_, gradients_;  ///< the plan's tables as a window's computation sees them
 };
 
 }  // namespace adamw

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "kernels/devices.h"
@@ -10,6 +11,12 @@
 #include "rule/control.h"
 
 namespace adamw {
+namespace {
+
+/// Differs from every number, itself included.
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+}  // namespace
 
 Optimizer::Optimizer(const OptimizerSpec& spec)
     : stream_(spec.stream),
@@ -60,8 +67,14 @@ const Report& Optimizer::step(const Controls& controls) {
     wait();
     return report();
   }
+  check_whole();
   memory_.board.host()->controls = controls;
-  launch();
+  const Plan& plan = memory_.plan();
+  device_->norms(plan, launch_);
+  whole([&] {
+    device_->prologue(plan, launch_);
+    device_->update(plan, launch_);
+  });
   return memory_.board.host()->report;
 }
 
@@ -75,10 +88,18 @@ void Optimizer::launch() {
 bool Optimizer::stream_pass() { return device_->stream_pass(memory_.plan(), launch_); }
 
 void Optimizer::check_whole() const {
-  if (offload_) offload_->check_whole();
-  if (ahead_ && ahead_->failed) {
-    throw Error("CUDA", "An earlier step could not be issued as a whole, so the state is unknown: load a checkpoint");
-  }
+  if (!torn_) return;
+  throw Error(
+      "CUDA",
+      "An earlier call failed half-way, so parameters and state may be of different steps: load a checkpoint of "
+      "both");
+}
+
+template <class Act>
+void Optimizer::whole(Act act) {
+  const bool was_torn = std::exchange(torn_, true);
+  act();
+  torn_ = was_torn;
 }
 
 Optimizer::Span Optimizer::foresee() {
@@ -93,10 +114,10 @@ Optimizer::Span Optimizer::foresee() {
 
 void Optimizer::issue(double gradient_scale, const Rates* rates, int64_t count) {
   prepare(gradient_scale, rates, count);
-  ahead_->failed = true;
-  launch();
-  depart();
-  ahead_->failed = false;
+  whole([&] {
+    launch();
+    depart();
+  });
 }
 
 void Optimizer::prepare(double gradient_scale, const Rates* rates, int64_t count) {
@@ -106,22 +127,30 @@ void Optimizer::prepare(double gradient_scale, const Rates* rates, int64_t count
   send_gradients(flight);
   send_rates(flight, rates, count);
   if (gradient_scale != ahead_->gradient_scale) {
-    *flight.gradient_scale = ahead_->gradient_scale = gradient_scale;
+    *flight.gradient_scale = gradient_scale;
+    ahead_->gradient_scale = kUnknown;
     device_->copy(&plan.board->controls.gradient_scale, flight.gradient_scale, sizeof(double), launch_);
+    ahead_->gradient_scale = gradient_scale;
   }
 }
 
+/// Host gradients are zeroed now that their values are taken and used. Where a skipped step must leave them (nonFinite
+/// "throw"), that waits until the step is known not to be one.
 void Optimizer::depart() {
   const Plan& plan = memory_.plan();
   const Policy& policy = memory_.board.host()->policy;
   const Pipeline::Flight& flight = ahead_->pipeline.next();
-  device_->copy(flight.outcome, static_cast<const Outcome*>(plan.board), sizeof(Outcome), launch_);
-  if (policy.report_norms != 0 || policy.throw_non_finite != 0) {
-    device_->copy(flight.row_sums, plan.row_sums, static_cast<size_t>(size()) * sizeof(double), launch_);
-  }
-  ahead_->pipeline.depart(launch_.stream);
-  ahead_->neighbours.depart();
-  ahead_->mirror.touch();
+  whole([&] {
+    device_->copy(flight.outcome, static_cast<const Outcome*>(plan.board), sizeof(Outcome), launch_);
+    if (policy.report_norms != 0 || policy.throw_non_finite != 0) {
+      device_->copy(flight.row_sums, plan.row_sums, static_cast<size_t>(size()) * sizeof(double), launch_);
+    }
+    ahead_->pipeline.depart(launch_.stream);
+    ahead_->neighbours.depart();
+    ahead_->mirror.touch();
+  });
+  if (policy.zero_gradients != 0 && policy.throw_non_finite == 0) ahead_->mirror.zero_gradients();
+  ahead_->may_zero = policy.throw_non_finite != 0;
 }
 
 int64_t Optimizer::finished() {
@@ -129,13 +158,8 @@ int64_t Optimizer::finished() {
   return ahead_->pipeline.finished();
 }
 
-/// Host gradients are zeroed once their values are taken. Where a skipped step must leave them (nonFinite "throw"),
-/// that waits until the step is known not to be one.
 void Optimizer::send_gradients(const Pipeline::Flight& flight) {
   ahead_->mirror.take_gradients();
-  const Policy& policy = memory_.board.host()->policy;
-  if (policy.zero_gradients != 0 && policy.throw_non_finite == 0) ahead_->mirror.zero_gradients();
-  ahead_->may_zero = policy.throw_non_finite != 0;
   if (!ahead_->rebound) return;
   const size_t bytes = static_cast<size_t>(size()) * sizeof(void*);
   std::memcpy(flight.gradients, memory_.gradients.host(), bytes);
@@ -143,7 +167,8 @@ void Optimizer::send_gradients(const Pipeline::Flight& flight) {
   ahead_->rebound = false;
 }
 
-/// Sends those rates that the device does not have yet: for the most part the last one.
+/// Sends those rates that the device does not have yet: for the most part the last one. While they are on their way it
+/// is not known which of them it has.
 void Optimizer::send_rates(const Pipeline::Flight& flight, const Rates* rates, int64_t count) {
   Rates* const known = memory_.window.host();
   for (int64_t i = 0; i < std::min(count, Pipeline::kForeseen);) {
@@ -151,10 +176,12 @@ void Optimizer::send_rates(const Pipeline::Flight& flight, const Rates* rates, i
     const auto differs = [&](int64_t at) { return std::memcmp(&known[place(at)], &rates[at], sizeof(Rates)) != 0; };
     int64_t end = i;
     for (; end < count && differs(end) && place(end) == place(i) + end - i; ++end) {
-      flight.rates[end] = known[place(end)] = rates[end];
+      flight.rates[end] = rates[end];
+      known[place(end)].step = kUnknown;
     }
     const auto bytes = static_cast<size_t>(end - i) * sizeof(Rates);
     if (bytes > 0) device_->copy(memory_.window.device() + place(i), flight.rates + i, bytes, launch_);
+    std::copy(rates + i, rates + end, known + place(i));
     i = std::max(end, i + 1);
   }
 }
@@ -184,10 +211,12 @@ const double* Optimizer::row_sums() const {
 void Optimizer::assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment) {
   settle();
   ++version_;
-  memory_.assign(settings, assignment);
-  memory_.settings.push(launch_);
-  memory_.rows.push(launch_);
-  settle();
+  whole([&] {
+    memory_.assign(settings, assignment);
+    memory_.settings.push(launch_);
+    memory_.rows.push(launch_);
+    settle();
+  });
 }
 
 void Optimizer::set_policy(const Policy& policy) {
@@ -198,9 +227,11 @@ void Optimizer::set_policy(const Policy& policy) {
   memory_.board.pull(launch_);
   settle();
   ++version_;
-  memory_.set_policy(policy);
-  memory_.board.push(launch_);
-  settle();
+  whole([&] {
+    memory_.set_policy(policy);
+    memory_.board.push(launch_);
+    settle();
+  });
   if (ahead_) ahead_->pipeline.set_policy(policy);
 }
 
@@ -223,9 +254,11 @@ void* Optimizer::reachable_param(size_t index, const Located& param) {
 void Optimizer::bind_param(size_t index, const Located& param) {
   settle();
   adopt(index, param);
-  memory_.rows.host()[index].param = reachable_param(index, param);
-  memory_.rows.push(launch_);
-  settle();
+  whole([&] {
+    memory_.rows.host()[index].param = reachable_param(index, param);
+    memory_.rows.push(launch_);
+    settle();
+  });
 }
 
 void* Optimizer::reachable_gradient(size_t index, const Located& gradient) {
@@ -247,11 +280,11 @@ void Optimizer::set_counters(const Counters& counters) {
   settle();
   memory_.board.pull(launch_);
   settle();
-  memory_.board.host()->set_counters(counters);
-  memory_.board.push(launch_);
-  settle();
-  if (ahead_) ahead_->failed = false;
-  if (offload_) offload_->mend();
+  whole([&] {
+    memory_.board.host()->set_counters(counters);
+    memory_.board.push(launch_);
+    settle();
+  });
   if (ahead_) ahead_->pipeline.reset(*memory_.board.host());
 }
 
@@ -263,9 +296,11 @@ const double* Optimizer::updates() {
 
 void Optimizer::set_updates(const double* updates) {
   settle();
-  std::copy_n(updates, size(), memory_.updates.host());
-  memory_.updates.push(launch_);
-  settle();
+  whole([&] {
+    std::copy_n(updates, size(), memory_.updates.host());
+    memory_.updates.push(launch_);
+    settle();
+  });
 }
 
 float* Optimizer::slot(size_t index, SlotIndex slot) const {
@@ -285,29 +320,35 @@ void Optimizer::read_slot(size_t index, SlotIndex which, int64_t offset, int64_t
 }
 
 void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, const float* from) {
-  device_->copy(slot_at(index, which, offset), from, static_cast<size_t>(count) * state_element_bytes(), launch_);
-  settle();
+  whole([&] {
+    device_->copy(slot_at(index, which, offset), from, static_cast<size_t>(count) * state_element_bytes(), launch_);
+    settle();
+  });
 }
 
 void Optimizer::exchange_ema() {
   check_whole();
   if (ahead_) ahead_->neighbours.arrive();
-  for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
-    device_->exchange(static_cast<float*>(memory_.rows.host()[i].param), slot(i, kEmaSlot), count(i), launch_);
-  }
-  if (ahead_) ahead_->mirror.touch();
-  settle();
+  whole([&] {
+    for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
+      device_->exchange(static_cast<float*>(memory_.rows.host()[i].param), slot(i, kEmaSlot), count(i), launch_);
+    }
+    if (ahead_) ahead_->mirror.touch();
+    settle();
+  });
 }
 
 void Optimizer::apply_ema() {
   check_whole();
   if (ahead_) ahead_->neighbours.arrive();
-  for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
-    const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();
-    device_->copy(memory_.rows.host()[i].param, slot(i, kEmaSlot), bytes, launch_);
-  }
-  if (ahead_) ahead_->mirror.touch();
-  settle();
+  whole([&] {
+    for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
+      const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();
+      device_->copy(memory_.rows.host()[i].param, slot(i, kEmaSlot), bytes, launch_);
+    }
+    if (ahead_) ahead_->mirror.touch();
+    settle();
+  });
 }
 
 }  // namespace adamw

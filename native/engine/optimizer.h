@@ -106,6 +106,10 @@ class Optimizer {
   const double* updates();
   void set_updates(const double* updates);
 
+  /// After a call that failed half-way no step is taken until this says that parameters, state and counts were all set
+  /// anew.
+  void mend() { torn_ = false; }
+
   /// What the slots take, in bytes.
   size_t state_bytes() const { return memory_.slot_bytes(); }
   /// Null where the layout has no such slot.
@@ -127,15 +131,17 @@ class Optimizer {
     double gradient_scale = 1.0;  ///< as the device will have it once it has done what is issued
     bool rebound = false;         ///< the table of gradients changed since it was last sent
     bool may_zero = false;        ///< host gradients, as the steps under way turn out to be skipped or not
-    bool failed = false;          ///< between the parts of a step, after which the counts may be ahead of the state
   };
 
   size_t state_element_bytes() const;
   void* slot_at(size_t index, SlotIndex slot, int64_t offset) const;
   void* reachable_param(size_t index, const Located& param);
   void* reachable_gradient(size_t index, const Located& gradient);
-  /// Throws when a step went half-way.
+  /// Throws when something that goes together was changed in part.
   void check_whole() const;
+  /// Changes what goes together: parameters, state and counts, here and on the device. What throws leaves it torn.
+  template <class Act>
+  void whole(Act act);
   /// As wait(), and for everything else on the stream.
   void settle();
   void send_gradients(const Pipeline::Flight& flight);
@@ -148,6 +154,7 @@ class Optimizer {
   PlanMemory memory_;
   std::unique_ptr<Ahead> ahead_;  ///< null on other devices
   int64_t version_ = 0;
+  bool torn_ = false;  ///< until mend()
 };
 
 }  // namespace adamw

@@ -38,7 +38,7 @@ class Event {
   bool is_done() const { return device().is_done(timer_.get()); }
   void wait() const { device().wait_for_event(timer_.get()); }
   /// What is put on `stream` from now on comes after this.
-  void hold(const Stream& stream) const { device().follow(stream.handle(), timer_.get()); }
+  void hold(const Stream& stream) const { stream.device().follow(stream.handle(), timer_.get()); }
   /// Milliseconds from `begin` to this; both are done.
   float since(const Event& begin) const { return device().elapsed(begin.timer_.get(), timer_.get()); }
 

@@ -91,7 +91,7 @@ class Device {
   virtual void record(void* event, void* stream) const = 0;
   virtual bool is_done(void*) const { return true; }
   virtual void wait_for_event(void*) const {}
-  /// What is put on the stream from now on comes after the event.
+  /// What is put on this device's stream from now on comes after the event, which may be another device's.
   virtual void follow(void*, void*) const {}
   /// Milliseconds between two timers that are done.
   virtual float elapsed(void* begin, void* end) const = 0;

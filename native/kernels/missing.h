@@ -11,9 +11,10 @@ namespace adamw {
 
 class MissingDevice final : public Device {
  public:
-  MissingDevice(const char* kind, std::string reason) : kind_(kind), reason_(std::move(reason)) {}
+  MissingDevice(std::string name, const char* kind, std::string reason)
+      : name_(std::move(name)), kind_(kind), reason_(std::move(reason)) {}
 
-  const char* name() const override { return kind_; }
+  const char* name() const override { return name_.c_str(); }
   const char* kind() const override { return kind_; }
   std::string unavailable() const override { return reason_; }
 
@@ -32,6 +33,7 @@ class MissingDevice final : public Device {
  private:
   [[noreturn]] void refuse() const { throw Error("NO_DEVICE", reason_); }
 
+  std::string name_;
   const char* kind_;
   std::string reason_;
 };

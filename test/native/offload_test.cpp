@@ -165,7 +165,9 @@ void fails_cleanly() {
                          throws("CUDA", [&] { model.optimizer.read_slot(0, kMoment1Slot, 0, 1, &value); }) &&
                          throws("CUDA", [&] { model.optimizer.exchange_ema(); });
     expect(refuses, "call %d failed half-way, and the optimizer goes on", static_cast<int>(n));
-    model.optimizer.set_counters(model.optimizer.counters());  // as the end of loading a checkpoint does
+    model.optimizer.set_counters(model.optimizer.counters());
+    expect(throws("CUDA", [&] { model.optimizer.step(kControls); }), "new counts have mended what they are but part of");
+    model.optimizer.mend();
     model.optimizer.step(kControls);
   }
   expect(repeatable > 8 && torn > 16, "only %d and %d calls were made to fail", repeatable, torn);

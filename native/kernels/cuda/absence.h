@@ -22,9 +22,11 @@ inline std::string absence(cudaError_t status) {
     return "the NVIDIA driver is too old: it knows CUDA " + version(driver) + ", this build needs " +
            version(CUDART_VERSION);
   }
-  const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
-  if (visible != nullptr) return "no GPU is visible (CUDA_VISIBLE_DEVICES is \"" + std::string(visible) + "\")";
-  if (status == cudaErrorNoDevice || status == cudaSuccess) return "this machine has no NVIDIA GPU";
+  if (status == cudaErrorNoDevice || status == cudaSuccess) {
+    const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    if (visible == nullptr) return "this machine has no NVIDIA GPU";
+    return "no GPU is visible (CUDA_VISIBLE_DEVICES is \"" + std::string(visible) + "\")";
+  }
   return std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")";
 }
 

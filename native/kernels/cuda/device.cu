@@ -23,6 +23,9 @@ class CudaDevice final : public Device {
   explicit CudaDevice(int index) : index_(index), name_("cuda:" + std::to_string(index)) {
     check(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, index), "cudaDeviceGetAttribute");
     check(cudaDeviceGetAttribute(&has_pool_, cudaDevAttrMemoryPoolsSupported, index), "cudaDeviceGetAttribute");
+    cudaDeviceProp properties;
+    check(cudaGetDeviceProperties(&properties, index), "cudaGetDeviceProperties");
+    model_ = properties.name;
   }
 
   const char* name() const override { return name_.c_str(); }
@@ -30,11 +33,7 @@ class CudaDevice final : public Device {
   std::string unavailable() const override { return ""; }
   bool is_asynchronous() const override { return true; }
 
-  std::string model() const override {
-    cudaDeviceProp properties;
-    check(cudaGetDeviceProperties(&properties, index_), "cudaGetDeviceProperties");
-    return properties.name;
-  }
+  std::string model() const override { return model_; }
 
   Facts facts() const override {
     const Current current(index_);
@@ -254,7 +253,7 @@ class CudaDevice final : public Device {
   }
 
   int index_;
-  std::string name_;
+  std::string name_, model_;
   int multiprocessors_ = 0;
   int has_pool_ = 0;
   mutable std::atomic<bool> frees_later_{false};
@@ -265,18 +264,22 @@ class CudaDevice final : public Device {
 
 std::vector<const Device*> cuda_devices() {
   static std::vector<const cuda::CudaDevice*> found;
+  std::vector<const Device*> listed;
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  try {
-    for (int i = 0; status == cudaSuccess && i < count; ++i) found.push_back(new cuda::CudaDevice(i));
-  } catch (const Error& error) {
-    return {new MissingDevice("cuda", error.what())};
+  for (int i = 0; status == cudaSuccess && i < count; ++i) {
+    try {
+      found.push_back(new cuda::CudaDevice(i));
+      listed.push_back(found.back());
+    } catch (const Error& error) {
+      listed.push_back(new MissingDevice("cuda:" + std::to_string(i), "cuda", error.what()));
+    }
   }
-  if (found.empty()) return {new MissingDevice("cuda", cuda::absence(status))};
+  if (listed.empty()) return {new MissingDevice("cuda", "cuda", cuda::absence(status))};
   std::atexit([] {
     for (const cuda::CudaDevice* device : found) device->finish();
   });
-  return {found.begin(), found.end()};
+  return listed;
 }
 
 }  // namespace adamw

@@ -5,7 +5,8 @@
 namespace adamw {
 
 std::vector<const Device*> cuda_devices() {
-  static const auto* const missing = new MissingDevice("cuda", "built without CUDA (nvcc was not found or not wanted)");
+  static const auto* const missing =
+      new MissingDevice("cuda", "cuda", "built without CUDA (nvcc was not found or not wanted)");
   return {missing};
 }
 
