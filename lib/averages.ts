@@ -20,15 +20,25 @@ export class Averages {
   swap(): void {
     if (!this.#begun) throw new AdamWError("INVALID_ARGUMENT", "There are no averages before the first step");
     if (this.#swapped) throw new AdamWError("INVALID_ARGUMENT", "swapEma() can be called once before restoreEma()");
-    this.#engine.exchangeEma();
-    this.#swapped = true;
+    this.#exchange(true);
   }
 
   /** @throws INVALID_ARGUMENT when they are not swapped, DETACHED */
   restore(): void {
     if (!this.#swapped) throw new AdamWError("INVALID_ARGUMENT", "restoreEma() undoes one swapEma()");
-    this.#engine.exchangeEma();
-    this.#swapped = false;
+    this.#exchange(false);
+  }
+
+  #exchange(swapped: boolean): void {
+    this.#engine.settle();
+    try {
+      this.#engine.exchangeEma();
+      this.#swapped = swapped;
+    } catch (error) {
+      // The memory holds some of each then, and the engine waits for a checkpoint: what that brings are no averages.
+      if (error instanceof AdamWError && error.code === "CUDA") this.#swapped = false;
+      throw error;
+    }
   }
 
   /** Before the first step an average holds zeros, which nobody wants for parameters. */

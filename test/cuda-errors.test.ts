@@ -8,7 +8,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
-import { devices } from "../lib/index.js";
+import { type DeviceInfo, devices } from "../lib/index.js";
 
 const cuda = devices().find(({ kind }) => kind === "cuda")!;
 const child = fileURLToPath(new URL("workers/cuda-failure.mjs", import.meta.url));
@@ -29,6 +29,15 @@ async function train(mode: string, failure: string): Promise<Outcome> {
   const env = { ...process.env, CUEMU_FAIL: failure, CUEMU_LEAKS: "1" };
   const { stdout } = await promisify(execFile)(process.execPath, [child, mode], { env });
   return JSON.parse(stdout) as Outcome;
+}
+
+/** The end of a training whose calls are repeated when they fail. */
+async function retry(failure: string): Promise<{ end: string; failed: number; message: string }> {
+  const retrying = fileURLToPath(new URL("workers/cuda-retry.mjs", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [retrying], {
+    env: { ...process.env, CUEMU_FAIL: failure },
+  });
+  return JSON.parse(stdout);
 }
 
 // Each call, CUDA's error that it returns, our code for it, and which of its calls fail: the first, and every so many on.
@@ -100,6 +109,41 @@ describe("A failing call of CUDA", () => {
   it("in the midst of a step leaves an optimizer that refuses to go on, on a GPU", async () => {
     const outcome = await train("steps", "cudaLaunchKernel:6:98");
     expect([outcome.phase, outcome.state, outcome.later]).to.deep.equal(["step", 1, "CUDA"]);
+  });
+
+  for (const [call, error, every] of [
+    ["cudaMemcpyAsync", 1, 3],
+    ["cudaLaunchKernel", 98, 1],
+    ["cudaEventRecord", 400, 5],
+    ["cudaStreamSynchronize", 719, 7],
+  ] as const) {
+    it(`can be repeated, or the optimizer refuses until it has loaded: ${call} on a GPU`, async function () {
+      this.timeout(240_000);
+      const ends: Record<string, number> = {};
+      for (let nth = 1; ; nth += every) {
+        const { end, failed, message } = await retry(`${call}:${nth}:${error}`);
+        expect(end, `call ${nth}: ${message}`).to.be.oneOf(["equal", "refused", "not built"]);
+        ends[end] = (ends[end] ?? 0) + 1;
+        if (end === "equal" && failed === 0) break;
+      }
+      // Something failed half-way, and something that could be repeated, or the sweep says nothing.
+      expect(ends).to.include.keys("refused", "equal");
+    });
+  }
+
+  it("hides no other GPU, and a lost one says why, on a GPU", async () => {
+    const script = `import { devices } from "${new URL("../dist/index.js", import.meta.url)}"; console.log(JSON.stringify(devices()))`;
+    const list = async (failure: string, more: Record<string, string> = {}) => {
+      const env = { ...process.env, CUEMU_DEVICES: "2", CUEMU_FAIL: failure, ...more };
+      const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], { env });
+      return (JSON.parse(stdout) as DeviceInfo[]).filter(({ kind }) => kind === "cuda");
+    };
+    const [lost, other] = await list("cudaGetDeviceProperties:1:719");
+    expect(lost).to.include({ name: "cuda:0", available: false });
+    expect(lost?.reason).to.contain("cudaErrorLaunchFailure");
+    expect(other).to.include({ name: "cuda:1", available: true });
+    const [none] = await list("cudaGetDeviceCount:1+:802", { CUDA_VISIBLE_DEVICES: "0" });
+    expect(none?.reason).to.contain("cudaErrorSystemNotReady").and.not.contain("CUDA_VISIBLE_DEVICES");
   });
 
   it("for good is a device that is lost, on a GPU", async () => {

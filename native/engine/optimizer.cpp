@@ -328,8 +328,8 @@ void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_
 
 void Optimizer::exchange_ema() {
   check_whole();
-  if (ahead_) ahead_->neighbours.arrive();
   whole([&] {
+    if (ahead_) ahead_->neighbours.arrive();
     for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
       device_->exchange(static_cast<float*>(memory_.rows.host()[i].param), slot(i, kEmaSlot), count(i), launch_);
     }
@@ -340,8 +340,8 @@ void Optimizer::exchange_ema() {
 
 void Optimizer::apply_ema() {
   check_whole();
-  if (ahead_) ahead_->neighbours.arrive();
   whole([&] {
+    if (ahead_) ahead_->neighbours.arrive();
     for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
       const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();
       device_->copy(memory_.rows.host()[i].param, slot(i, kEmaSlot), bytes, launch_);
