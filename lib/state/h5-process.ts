@@ -29,6 +29,8 @@ type Unsent<T> = T extends unknown ? Omit<T, "id"> : never;
 const heapMiB = 512;
 const defaultDeadlineMs = 120_000;
 const mostDiagnostics = 2000;
+/** A debugger's: the worker would wait for one, or for its port. Whatever else is there may be how packages are found. */
+const inspectOptions = /--inspect\S*/g;
 
 export class H5Process {
   /** What errors call the file; the one that is read may be a part of it. */
@@ -61,8 +63,12 @@ export class H5Process {
     }
     // TypeScript in tests, JavaScript where the package is installed.
     const worker = fileURLToPath(new URL(`./h5-worker${extname(import.meta.url)}`, import.meta.url));
-    const execArgv = [...process.execArgv, `--max-old-space-size=${heapMiB}`];
-    const child = fork(worker, { execArgv, serialization: "advanced", stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    const child = fork(worker, {
+      execArgv: [...loadersFor(worker), `--max-old-space-size=${heapMiB}`],
+      env: { ...process.env, NODE_OPTIONS: process.env.NODE_OPTIONS?.replace(inspectOptions, "") },
+      serialization: "advanced",
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
     const started = new H5Process(path, child, deadlineMs);
     await started.#reply(0);
     return started;
@@ -121,4 +127,16 @@ export class H5Process {
   close(): void {
     this.#child.kill("SIGKILL");
   }
+}
+
+/**
+ * What loads the worker where it is TypeScript. Nothing else of this process' command line: `-e` would run the user's
+ * program again, which would start the worker again.
+ */
+function loadersFor(worker: string): string[] {
+  if (extname(worker) !== ".ts") return [];
+  return process.execArgv.flatMap((flag, i, flags) => {
+    if (/^--(import|require)$/.test(flag)) return [flag, flags[i + 1] ?? ""];
+    return /^--(import|require)=/.test(flag) ? [flag] : [];
+  });
 }

@@ -129,6 +129,24 @@ describe("states of the real Keras", function () {
   });
 });
 
+describe("the process that reads HDF5", function () {
+  this.timeout(300_000);
+
+  it("is started without this process' own program and debugger", async () => {
+    const { NODE_OPTIONS } = process.env;
+    const flags = ["--eval", "process.exit(9)", "--inspect-brk=0"];
+    process.execArgv.push(...flags);
+    process.env.NODE_OPTIONS = `${NODE_OPTIONS ?? ""} --inspect-brk=0`;
+    try {
+      (await H5Process.start("any.h5", 60_000)).close();
+    } finally {
+      process.execArgv.splice(-flags.length);
+      if (NODE_OPTIONS === undefined) delete process.env.NODE_OPTIONS;
+      else process.env.NODE_OPTIONS = NODE_OPTIONS;
+    }
+  });
+});
+
 describe("hostile HDF5 files", function () {
   this.timeout(300_000);
   const file = temporaryFolder();
