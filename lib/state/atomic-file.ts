@@ -1,28 +1,28 @@
 /** A file that appears whole or not at all: written beside its place, flushed, renamed, the folder flushed. */
 
-import { randomBytes } from "node:crypto";
-import { type FileHandle, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { type FileHandle, open, readlink, realpath, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
 import { fileError } from "./errors.js";
+import { forgetTemporary, removeStale, temporaryFor } from "./temporaries.js";
 
 const longestWrite = 2 ** 26;
-/** A writer touches its file all the time: one this old, of a process that is gone, was left by a crash. */
-const staleAfterMs = 60_000;
+const permissions = 0o777;
 
 export class AtomicFile {
-  readonly path: string;
+  readonly #target: string;
   readonly #temporary: string;
   readonly #handle: FileHandle;
 
-  private constructor(path: string, temporary: string, handle: FileHandle) {
-    this.path = path;
+  private constructor(target: string, temporary: string, handle: FileHandle) {
+    this.#target = target;
     this.#temporary = temporary;
     this.#handle = handle;
   }
 
   /**
-   * Runs `fill` over a new file and puts it at `path`; on any failure `path` is what it was. `beforeRename` runs when
-   * the new file is safe on its disk.
+   * Runs `fill` over a new file and puts it at `path`, with the permissions of the file that is there; on any failure
+   * `path` is what it was. A symbolic link stays, and what it points at is replaced. `beforeRename` runs when the new
+   * file is safe on its disk.
    *
    * @throws FILE
    */
@@ -31,13 +31,23 @@ export class AtomicFile {
     fill: (file: AtomicFile) => Promise<T>,
     beforeRename?: () => Promise<void>,
   ): Promise<T> {
-    const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${randomBytes(4).toString("hex")}.tmp`);
-    await removeStale(path);
-    const handle = await open(temporary, "wx").catch((error: unknown) => {
+    const target = await targetOf(path).catch((error: unknown) => {
       throw fileError(path, error);
     });
-    const file = new AtomicFile(path, temporary, handle);
+    await removeStale(dirname(target), (name) => name === basename(target));
+    const temporary = temporaryFor(target);
+    const mode = await stat(target).then(
+      (found) => found.mode & permissions,
+      () => undefined,
+    );
+    const handle = await open(temporary, "wx", mode).catch((error: unknown) => {
+      forgetTemporary(temporary);
+      throw fileError(path, error);
+    });
+    const file = new AtomicFile(target, temporary, handle);
     try {
+      // What the process' mask took away; where a file system has no permissions, there is nothing to keep.
+      if (mode !== undefined) await handle.chmod(mode).catch(() => undefined);
       const result = await fill(file);
       await file.#commit(beforeRename);
       return result;
@@ -45,6 +55,8 @@ export class AtomicFile {
       await handle.close().catch(() => undefined);
       await rm(temporary, { force: true }).catch(() => undefined);
       throw fileError(path, error);
+    } finally {
+      forgetTemporary(temporary);
     }
   }
 
@@ -62,8 +74,19 @@ export class AtomicFile {
     await this.#handle.sync();
     await this.#handle.close();
     await beforeRename?.();
-    await rename(this.#temporary, this.path);
-    await flushFolder(dirname(this.path));
+    await rename(this.#temporary, this.#target);
+    await flushFolder(dirname(this.#target));
+  }
+}
+
+/** Where the file is, or will be, that `path` names. */
+async function targetOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    const link = await readlink(path).catch(() => null);
+    return link === null ? path : targetOf(resolve(dirname(path), link));
   }
 }
 
@@ -75,31 +98,5 @@ export async function flushFolder(folder: string): Promise<void> {
     await handle.sync();
   } finally {
     await handle.close();
-  }
-}
-
-/** Removes what crashed writers of this file left behind. */
-async function removeStale(path: string): Promise<void> {
-  const folder = dirname(path);
-  const names = await readdir(folder).catch(() => []);
-  const prefix = `.${basename(path)}.`;
-  for (const name of names) {
-    const pid = name.startsWith(prefix) && /^(\d+)\.[0-9a-f]{8}\.tmp$/.exec(name.slice(prefix.length))?.[1];
-    if (!pid || isAlive(Number(pid))) continue;
-    const left = join(folder, name);
-    const age = await stat(left).then(
-      ({ mtimeMs }) => Date.now() - mtimeMs,
-      () => 0,
-    );
-    if (age > staleAfterMs) await rm(left, { force: true }).catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
