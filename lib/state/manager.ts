@@ -1,14 +1,17 @@
 /** Checkpoints of a training that runs for days: when to save, which to keep, where to go on. */
 
 import { mkdirSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Fields, resolveFields } from "../fields.js";
 import { integerFrom, isRecord, type Kind, positive, text } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import { CheckpointError, fileError } from "./errors.js";
 import type { LoadOptions, LoadReport } from "./load.js";
+import { indexName } from "./own-format.js";
 import type { SaveOptions, SaveReport } from "./save.js";
+import { removeStale } from "./temporaries.js";
+import { manifestName } from "./tfjs-reader.js";
 
 /** What the manager needs of an AdamW or a LossScaleOptimizer. */
 export interface Saveable {
@@ -131,13 +134,23 @@ export class CheckpointManager {
     }
     const report = await this.#optimizer.save(join(folder, name), save);
     await AtomicFile.write(join(folder, pointer), (file) => file.write(Buffer.from(`${name}\n`), 0));
-    const older = (await this.checkpoints()).filter((other) => other < name);
-    for (const old of older.slice(keep - 1)) await rm(join(folder, old), { recursive: true, force: true });
+    const whole = (await this.checkpoints()).filter((other) => other < name);
+    const unfinished = (await this.#names()).filter((other) => other < name && !whole.includes(other));
+    for (const old of [...whole.slice(keep - 1), ...unfinished]) {
+      await rm(join(folder, old), { recursive: true, force: true });
+    }
+    await removeStale(folder, (left) => pattern.test(left));
     return report;
   }
 
-  /** The checkpoints in the folder, newest first. @throws FILE */
+  /** The checkpoints in the folder, newest first; a folder that a save never finished is none. @throws FILE */
   async checkpoints(): Promise<string[]> {
+    const names = await this.#names();
+    const finished = await Promise.all(names.map((name) => isFinished(join(this.#options.folder, name))));
+    return names.filter((_, i) => finished[i]);
+  }
+
+  async #names(): Promise<string[]> {
     const { folder } = this.#options;
     const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === "ENOENT") return [];
@@ -182,4 +195,13 @@ export class CheckpointManager {
     this.#failure = undefined;
     if (failure !== undefined) throw failure;
   }
+}
+
+/** A folder of files is a checkpoint from the moment on in which its index is there. */
+async function isFinished(path: string): Promise<boolean> {
+  const find = (name: string) => stat(name).catch(() => null);
+  if (!(await find(path))?.isDirectory()) return true;
+  return (await Promise.all([indexName, manifestName].map((name) => find(join(path, name))))).some(
+    (found) => found !== null,
+  );
 }

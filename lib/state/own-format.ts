@@ -1,12 +1,12 @@
 /** Our own checkpoints: one safetensors file, or a folder of them with an index as Hugging Face's libraries keep it. */
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
-import { CheckpointError, fileError } from "./errors.js";
+import { CheckpointError, fileError, isMissing } from "./errors.js";
 import { formatMetadata, isOwn, type OwnMetadata, ownFormat, parseMetadata } from "./metadata.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors-reader.js";
 import { type WriteOptions, writeSafetensors } from "./safetensors-writer.js";
@@ -72,8 +72,9 @@ async function writeShards(
   let bytes = 0;
   let done = 0;
   let isNamed = false;
+  let isNew = false;
   try {
-    await mkdir(folder, { recursive: true });
+    isNew = (await mkdir(folder, { recursive: true })) !== undefined;
     for (const [i, group] of groups.entries()) {
       const before = done;
       const written = await writeSafetensors(
@@ -100,6 +101,7 @@ async function writeShards(
   } catch (error) {
     // From the rename on an index may name them, whatever failed then.
     if (!isNamed) await removeShards(folder, (name) => names.includes(name));
+    if (isNew) await rmdir(folder).catch(() => undefined);
     throw fileError(folder, error);
   }
   await removeShards(folder, (name) => !names.includes(name));
@@ -124,7 +126,12 @@ export async function openOwnFolder(folder: string): Promise<Checkpoint> {
   try {
     for (const name of new Set(weightMap.values())) {
       if (!shardName.test(name)) throw new CheckpointError(path, "not the name of a file of ours", { key: name });
-      files.set(name, await openSafetensors(join(folder, name)));
+      files.set(
+        name,
+        await openSafetensors(join(folder, name)).catch((error: unknown) => {
+          throw isMissing(error) ? new CheckpointError(path, "the file is missing", { key: name }) : error;
+        }),
+      );
     }
     const tensors = [...files].flatMap(([name, file]) => file.tensors.map((tensor) => ({ name, tensor })));
     for (const { name, tensor } of tensors) {
@@ -169,6 +176,7 @@ async function readIndex(path: string) {
   } catch (error) {
     if (error instanceof JsonError) throw new CheckpointError(path, error.message, { offset: error.offset });
     if (error instanceof TypeError) throw new CheckpointError(path, "the index is not UTF-8");
+    if (isMissing(error)) throw new CheckpointError(path, "missing: no checkpoint, or one that was never finished");
     throw fileError(path, error);
   }
   throw new CheckpointError(path, "expected { metadata, weight_map } of strings");

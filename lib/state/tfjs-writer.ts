@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
@@ -103,8 +103,9 @@ async function write(file: string, weights: readonly Weight[], contents: Content
   const names = shards.map((_, i) => `${stem}-shard${i + 1}of${shards.length}.bin`);
   const folder = dirname(file);
   let isNamed = false;
+  let isNew = false;
   try {
-    await mkdir(folder, { recursive: true });
+    isNew = (await mkdir(folder, { recursive: true })) !== undefined;
     const checksums = await writeShards(folder, names, shards, weights, transfer);
     const { trainingConfig } = json;
     const filled: Record<string, unknown> = {
@@ -132,6 +133,7 @@ async function write(file: string, weights: readonly Weight[], contents: Content
   } catch (error) {
     // From the rename on a file may name them, whatever failed then.
     if (!isNamed) await removeShards(file, (name) => names.includes(name));
+    if (isNew) await rmdir(folder).catch(() => undefined);
     throw error;
   }
 }

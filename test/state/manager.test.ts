@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { AdamW, CheckpointError, CheckpointManager } from "../../lib/index.js";
 import { rejectsLater } from "./rejects-later.js";
@@ -74,6 +74,64 @@ describe("CheckpointManager", () => {
     }
     await manager.finish();
     expect(await manager.checkpoints()).to.deep.equal(["checkpoint-000000000001"]);
+  });
+
+  describe("with folders of files", () => {
+    const save = { shardBytes: 100 };
+    const folderName = (iteration: number) => name(iteration).replace(".safetensors", "");
+
+    it("is a fresh start after a first save that was interrupted", async () => {
+      await mkdir(file("first", folderName(7)), { recursive: true });
+      const manager = new CheckpointManager(make().optimizer, { folder: file("first"), save });
+      expect(await manager.checkpoints()).to.deep.equal([]);
+      expect(await manager.resume()).to.equal(null);
+    });
+
+    for (const format of ["fused-adamw", "tfjs"] as const) {
+      it(`leaves no folder behind when a first save fails: ${format}`, async () => {
+        const stop = new AbortController();
+        const optimizer = new AdamW({ formula: "torch", weightDecay: 0 });
+        optimizer.build([{ name: "w", value: new Float32Array(50) }]);
+        const options = { ...save, format, signal: stop.signal, progress: () => stop.abort() };
+        const manager = new CheckpointManager(optimizer, { folder: file("failed"), save: options });
+        await rejectsLater("ABORTED", manager.save());
+        expect(await readdir(file("failed"))).to.deep.equal([]);
+      });
+    }
+
+    it("does not count unfinished folders, and removes them and the files of crashed saves", async () => {
+      const { optimizer, step } = make();
+      const manager = new CheckpointManager(optimizer, { folder: file("count"), save, keep: 2 });
+      step();
+      await manager.save();
+      step();
+      await mkdir(file("count", folderName(2)));
+      const left = file("count", `.${name(2)}.00000000.1.00000000.tmp`);
+      await writeFile(left, "half");
+      await utimes(left, 0, 0);
+      step();
+      await manager.save();
+      expect((await readdir(file("count"))).sort()).to.deep.equal([folderName(1), folderName(3), "latest"]);
+      expect(await manager.checkpoints()).to.deep.equal([folderName(3), folderName(1)]);
+    });
+
+    it("falls back from a folder that lacks a file", async () => {
+      const [shard = ""] = (await readdir(file("count", folderName(3)))).filter((entry) => /-of-/.test(entry));
+      await rm(file("count", folderName(3), shard));
+      const { optimizer } = make();
+      const report = await new CheckpointManager(optimizer, { folder: file("count"), save }).resume();
+      expect(optimizer.iterations).to.equal(1);
+      expect(report?.damaged.map(({ key }) => key)).to.deep.equal([shard]);
+      await rejectsLater("CHECKPOINT", optimizer.load(file("first", folderName(7))), "never finished");
+    });
+
+    it("takes TensorFlow.js' folders for what they are", async () => {
+      const optimizer = new AdamW({ formula: "torch", weightDecay: 0 });
+      optimizer.build([{ name: "w", value: new Float32Array(50) }]);
+      const options = { folder: file("tfjs"), save: { format: "tfjs", ...save } } as const;
+      await new CheckpointManager(optimizer, options).save();
+      expect(await new CheckpointManager(optimizer, options).checkpoints()).to.deep.equal([folderName(0)]);
+    });
   });
 
   it("throws the failure of a save at the next call", async () => {
