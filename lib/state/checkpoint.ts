@@ -39,6 +39,8 @@ export interface Checkpoint {
   readonly isConfigPartial?: boolean;
   /** The learning rate as a double, when it was a number. */
   readonly learningRate: number | null;
+  /** Of formats without options that say it: whether the learning rate was a number. */
+  readonly hasLearningRate?: boolean | undefined;
   readonly counters: Readonly<Partial<Counters>>;
   /** In the order of build. */
   readonly parameters: readonly StoredParameter[];

@@ -3,6 +3,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describe } from "../errors.js";
 import type { SerializedObject } from "../keras-object.js";
 import { isRecord } from "../validate.js";
 import type { ByteSource } from "./byte-file.js";
@@ -21,7 +22,7 @@ export function isKerasArchive(entries: ReadonlyMap<string, ZipEntry>): boolean 
   return entries.has(weightsName) && entries.has(configName);
 }
 
-/** The serialized optimizer of a compiled model; null for a model that is not. @throws CHECKPOINT */
+/** The optimizer of a compiled model, as AdamW; null for a model that is not. @throws CHECKPOINT for other optimizers */
 export async function readKerasConfig(
   path: string,
   entries: ReadonlyMap<string, ZipEntry>,
@@ -31,12 +32,29 @@ export async function readKerasConfig(
     const config = parseStrictJson(bytes.toString("utf8"));
     const compiled = isRecord(config) ? config.compile_config : undefined;
     const optimizer = isRecord(compiled) ? compiled.optimizer : undefined;
-    return isRecord(optimizer) && typeof optimizer.class_name === "string"
-      ? (optimizer as unknown as SerializedObject)
-      : null;
+    return isRecord(optimizer) && typeof optimizer.class_name === "string" ? asAdamW(path, optimizer) : null;
   } catch (error) {
+    if (error instanceof CheckpointError) throw error;
     throw new CheckpointError(path, (error as Error).message, { key: configName }, { cause: error });
   }
+}
+
+/** Keras' Adam is AdamW with the decay it was given, which is none by default: the same variables, the same steps. */
+function asAdamW(path: string, optimizer: Record<string, unknown>): SerializedObject {
+  const { class_name, config } = optimizer;
+  const fail = (problem: string) => new CheckpointError(path, problem, { key: configName });
+  if (!["AdamW", "Adam", "LossScaleOptimizer"].includes(class_name as string)) {
+    throw fail(`its optimizer is ${describe(class_name)}, where AdamW or Adam is expected`);
+  }
+  if (!isRecord(config)) throw fail(`its optimizer ${class_name} has no configuration`);
+  const envelope = optimizer as unknown as SerializedObject;
+  if (class_name === "LossScaleOptimizer") {
+    const inner = config.inner_optimizer;
+    if (!isRecord(inner)) throw fail("its LossScaleOptimizer has no inner_optimizer");
+    return { ...envelope, config: { ...config, inner_optimizer: asAdamW(path, inner) } };
+  }
+  const decay = class_name === "Adam" ? (config.weight_decay ?? 0) : config.weight_decay;
+  return { ...envelope, class_name: "AdamW", config: { ...config, weight_decay: decay } };
 }
 
 /** Runs `use` with the weights of an archive as a file of their own. */

@@ -25,16 +25,16 @@ export interface KerasLayout {
   readonly slots: ReadonlyMap<number, string>;
 }
 
-/** The options in a configuration of Keras, that of the inner optimizer for a loss scaler. */
-export function layoutOptions(optimizer: SerializedObject): LayoutOptions {
+/** The options in a configuration of Keras, that of the inner optimizer for a loss scaler. @throws CHECKPOINT */
+export function layoutOptions(path: string, optimizer: SerializedObject): LayoutOptions {
   const config = isRecord(optimizer.config) ? optimizer.config : {};
-  const inner = config.inner_optimizer;
-  const {
-    learning_rate: _,
-    weight_decay: __,
-    ...rest
-  } = isRecord(inner) ? (inner.config as Record<string, unknown>) : config;
-  return resolveOptions(configToOptions(rest));
+  const inner = isRecord(config.inner_optimizer) ? config.inner_optimizer.config : config;
+  const { learning_rate: _, weight_decay: __, ...rest } = isRecord(inner) ? inner : {};
+  try {
+    return resolveOptions(configToOptions(rest));
+  } catch (error) {
+    throw new CheckpointError(path, (error as Error).message, { key: optimizer.class_name }, { cause: error });
+  }
 }
 
 /** @throws CHECKPOINT when a list of `count` variables cannot be that of these options and parameters */

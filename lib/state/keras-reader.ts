@@ -31,7 +31,7 @@ export async function openKeras(
   const { path } = source;
   try {
     const config = entries && (await readKerasConfig(path, entries));
-    const options = config ? layoutOptions(config) : layout;
+    const options = config ? layoutOptions(path, config) : layout;
     if (!names || !options) {
       const problem = names
         ? "it does not say with which options"
@@ -103,6 +103,7 @@ function describe(
     optimizer: config,
     // compile() wraps the optimizer of a mixed_float16 model and writes the configuration without the wrapper.
     isConfigPartial: inner !== null && config?.class_name !== "LossScaleOptimizer",
+    hasLearningRate: config === null ? learningRate !== undefined : undefined,
     learningRate: learningRate === undefined ? null : scalar(path, variables, learningRate),
     counters: { steps, ...scaler },
     parameters,

@@ -3,49 +3,78 @@
 import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { AdamWError } from "../errors.js";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import { ByteFile } from "./byte-file.js";
-import type { Checkpoint } from "./checkpoint.js";
+import { ByteSink } from "./byte-sink.js";
+import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { optionDifferences } from "./config-differences.js";
-import { CheckpointError, fileError } from "./errors.js";
+import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js";
 import { H5Process, type H5Value, type H5Variable } from "./h5-process.js";
 import { isKerasArchive, readKerasConfig, weightsName, withWeightsFile } from "./keras-files.js";
 import { innerGroup, kerasLayout, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
-import { floatsOf } from "./optimizer-state.js";
+import { floatsOf, memoryTensor } from "./optimizer-state.js";
 import type { WriteOptions } from "./safetensors-writer.js";
 import { readZip, type ZipEntry } from "./zip-reader.js";
-import { writeZip } from "./zip-writer.js";
+import { writeZip, type ZipContent } from "./zip-writer.js";
 
 const zipStart = Buffer.from("PK\x03\x04");
 
 /**
  * Bytes of the file. It must be there already: Keras makes it with the model.
  *
- * @throws CHECKPOINT when its optimizer has other options or variables, FILE, MISSING_PACKAGE
+ * @throws CHECKPOINT when its optimizer has other options or variables, FILE, ABORTED, MISSING_PACKAGE; what was at
+ *   `path` is whole then
  */
 export async function writeKeras(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<number> {
+  const source = await openModel(path);
   const folder = await mkdtemp(join(tmpdir(), "fused-adamw-keras-"));
-  const source = await ByteFile.open(path);
   try {
     const start = Buffer.alloc(zipStart.length);
     await source.read(0, start);
     const entries = start.equals(zipStart) ? await readZip(source) : null;
     if (entries && !isKerasArchive(entries)) throw new CheckpointError(path, "no file that Keras saved");
     if (entries) await checkConfig(path, checkpoint, entries);
-    const weights = join(folder, weightsName);
-    await withWeightsFile(source, entries, (file) => copyFile(file, weights));
-    await update(path, weights, checkpoint);
-    const bytes = await readFile(weights);
-    if (entries) return await writeZip(path, await contentsWith(entries, bytes), options);
-    await AtomicFile.write(path, (file) => file.write(bytes, 0), options.beforeRename);
-    return bytes.length;
+    const file = join(folder, weightsName);
+    await withWeightsFile(source, entries, (weights) => copyFile(weights, file));
+    await update(path, file, checkpoint, options.signal);
+    const bytes = await readFile(file);
+    const weights = memoryTensor(weightsName, "U8", [bytes.length], bytes);
+    if (entries) return await writeZip(path, await contentsWith(entries, weights), options);
+    return await writeBytes(path, weights, options);
   } catch (error) {
     throw fileError(path, error);
   } finally {
     await source.close();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function openModel(path: string): Promise<ByteFile> {
+  try {
+    return await ByteFile.open(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    const problem = `${path} does not exist: Keras has to save the model there first, then the state is put into it`;
+    throw new AdamWError("FILE", problem, { cause: (error as Error).cause });
+  }
+}
+
+function writeBytes(path: string, bytes: Tensor, { signal, progress, beforeRename }: WriteOptions): Promise<number> {
+  return AtomicFile.write(
+    path,
+    async (file) => {
+      const sink = new ByteSink(file, 0);
+      await sink.append(bytes, () => {
+        checkSignal(signal, "Saving");
+        progress?.({ done: sink.position, total: bytes.byteLength });
+      });
+      await sink.flush();
+      return bytes.byteLength;
+    },
+    beforeRename,
+  );
 }
 
 /** Keras would go on with the file's options, whatever they were here. */
@@ -66,7 +95,7 @@ async function checkConfig(
 }
 
 /** The entries of the archive with other weights. */
-async function contentsWith(entries: ReadonlyMap<string, ZipEntry>, weights: Buffer) {
+async function contentsWith(entries: ReadonlyMap<string, ZipEntry>, weights: Tensor): Promise<ZipContent[]> {
   return Promise.all(
     [...entries.values()].map(async (entry) => ({
       name: entry.name,
@@ -76,11 +105,18 @@ async function contentsWith(entries: ReadonlyMap<string, ZipEntry>, weights: Buf
 }
 
 /** Sets the variables in the HDF5 file at `file`, after every one of them was found to fit. */
-async function update(path: string, file: string, checkpoint: Checkpoint): Promise<void> {
+async function update(
+  path: string,
+  file: string,
+  checkpoint: Checkpoint,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  checkSignal(signal, "Saving");
   const library = await H5Process.start(path);
   try {
     const [own, inner = null] = await library.read(file, [ownGroup, innerGroup], Number.MAX_SAFE_INTEGER);
     if (!own) throw new CheckpointError(path, "the model was saved without an optimizer", { key: ownGroup });
+    checkSignal(signal, "Saving");
     const values = await valuesFor(path, checkpoint, inner ?? own);
     const { growthCounter = 0, lossScale = 1 } = checkpoint.counters;
     const scaler: [number, H5Value][] = [
@@ -97,6 +133,7 @@ async function update(path: string, file: string, checkpoint: Checkpoint): Promi
     const list = inner
       ? [...scaler.map(at(ownGroup, 0)), ...values.map(at(ownGroup, scalerAt.count)), ...values.map(at(innerGroup, 0))]
       : values.map(at(ownGroup, 0));
+    checkSignal(signal, "Saving");
     await library.write(file, list);
   } finally {
     library.close();
@@ -110,11 +147,16 @@ async function valuesFor(
 ): Promise<[number, H5Value][]> {
   if (!optimizer) throw new CheckpointError(path, "the checkpoint does not say which options its optimizer had");
   const names = parameters.filter(({ frozen }) => !frozen).map(({ name }) => name);
-  const layout = kerasLayout(path, layoutOptions(optimizer), names, variables.length);
+  const layout = kerasLayout(path, layoutOptions(path, optimizer), names, variables.length);
   const steps = counters.steps ?? 0;
   const values: [number, H5Value][] = [
     [0, variables[0]?.dtype === "I64" ? BigInt64Array.of(BigInt(steps)) : Int32Array.of(steps)],
   ];
+  if ((layout.learningRate !== undefined) !== (learningRate !== null)) {
+    const [there, here] = learningRate === null ? ["a number", "a schedule"] : ["a schedule", "a number"];
+    const problem = `the learning rate is ${there} in the file and ${here} here`;
+    throw new CheckpointError(path, problem, { key: ownGroup });
+  }
   if (layout.learningRate !== undefined && learningRate !== null) {
     values.push([layout.learningRate, Float32Array.of(learningRate)]);
   }

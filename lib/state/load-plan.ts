@@ -26,7 +26,7 @@ export type Transfer =
   | { readonly tensor: Tensor; readonly parameter: Parameter; readonly slot: typeof stepName };
 
 export interface NotLoaded {
-  /** The tensor, under the name its parameter has in the optimizer. */
+  /** The tensor, under the name its parameter has in the optimizer, or "learning_rate". */
   readonly name: string;
   readonly reason: string;
 }
@@ -58,12 +58,22 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
     else notLoaded.push({ name, reason });
   }
   for (const [name, { reason }] of unusedReasons(stored, options)) notLoaded.push({ name, reason });
+  const rate = rateMismatch(state, checkpoint);
+  if (rate !== undefined && options.config === "match") notLoaded.push({ name: "learning_rate", reason: rate });
   if (notLoaded.length > 0 && options.mode === "strict") {
     const problems = notLoaded.map(({ name, reason }) => `${name} (${reason})`);
     const rest = 'nothing was changed; rename: … maps names, mode: "partial" loads what fits';
     throw new AdamWError("CHECKPOINT", `${checkpoint.path} does not fit the optimizer: ${list(problems)}; ${rest}`);
   }
   return { transfers, notLoaded };
+}
+
+/** Where the format says options, they are compared instead. */
+function rateMismatch(state: OptimizerState, { hasLearningRate }: Checkpoint): string | undefined {
+  const isNumber = state.learningRate() !== null;
+  if (hasLearningRate === undefined || hasLearningRate === isNumber) return undefined;
+  const [number, schedule] = ["a number", "a schedule"];
+  return hasLearningRate ? `${number} in the file and ${schedule} here` : `${schedule} in the file and ${number} here`;
 }
 
 interface Place {

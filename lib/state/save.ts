@@ -100,7 +100,10 @@ export async function saveOptimizer(state: OptimizerState, path: string, given: 
   try {
     const { format, shardBytes, progress, signal, keep } = options;
     const checkpoint = describeOptimizer(state, path, source.tensors, options.metadata);
-    const beforeRename = () => rotate(path, keep);
+    const beforeRename = async () => {
+      checkSignal(signal, "Saving");
+      await rotate(path, keep);
+    };
     const bytes = await writeCheckpoint(path, checkpoint, { format, shardBytes, progress, signal, beforeRename });
     const totalMs = performance.now() - started;
     const stallMs = options.snapshot === "copy" ? copiedAt - started : totalMs;

@@ -4,8 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { AdamW, AdamWError, CheckpointError, LossScaleOptimizer, schedules } from "../../lib/index.js";
+import { ByteFile } from "../../lib/state/byte-file.js";
 import { H5Process } from "../../lib/state/h5-process.js";
 import { innerGroup, ownGroup } from "../../lib/state/keras-layout.js";
+import { readZip } from "../../lib/state/zip-reader.js";
+import { writeZip } from "../../lib/state/zip-writer.js";
 import { Dice, damage, fuzzRuns } from "./mutations.js";
 import { rejectsLater } from "./rejects-later.js";
 import { temporaryFolder } from "./temporary.js";
@@ -38,6 +41,7 @@ const optimizers: Readonly<Record<string, () => AdamW | LossScaleOptimizer>> = {
       initialScale: 64,
       dynamicGrowthSteps: 3,
     }),
+  adam: () => new AdamW({ learningRate: 0.01, weightDecay: 0 }),
 };
 
 function wave(i: number, seed: number): Float32Array {
@@ -87,7 +91,7 @@ describe("states of the real Keras", function () {
   }
 
   // Each takes several processes: one kind of file for each case, every kind among them.
-  const exports = ["plain.weights.h5", "everything.keras", "schedule.keras", "scaled.weights.h5"];
+  const exports = ["plain.weights.h5", "everything.keras", "schedule.keras", "scaled.weights.h5", "adam.keras"];
   for (const [index, name] of Object.keys(cases).entries()) {
     const target = exports[index] as string;
     it(`go into a model that Keras saved: ${target}`, async () => {
@@ -125,7 +129,95 @@ describe("states of the real Keras", function () {
     await copyFile(fixture("plain.keras"), file("other.keras"));
     await rejectsLater("CHECKPOINT", make("everything").optimizer.save(file("other.keras")), "beta_1");
     expect(await readFile(file("other.keras"))).to.deep.equal(await readFile(fixture("plain.keras")));
-    await rejectsLater("FILE", make("plain").optimizer.save(file("none.keras")), "ENOENT");
+    await rejectsLater("FILE", make("plain").optimizer.save(file("none.keras")), "Keras has to save the model");
+  });
+
+  it("have a learning rate of the same kind, which a .weights.h5 says without options", async () => {
+    const path = file("rate.weights.h5");
+    for (const [theirs, ours, problem] of [
+      ["plain", "schedule", "a number in the file and a schedule here"],
+      ["schedule", "plain", "a schedule in the file and a number here"],
+    ] as const) {
+      await copyFile(fixture(`${theirs}.weights.h5`), path);
+      const { optimizer, train } = make(ours);
+      train(0, 2);
+      await rejectsLater("CHECKPOINT", optimizer.save(path), "the learning rate is", problem);
+      expect(await readFile(path)).to.deep.equal(await readFile(fixture(`${theirs}.weights.h5`)));
+      await rejectsLater("CHECKPOINT", optimizer.load(path), `learning_rate (${problem})`);
+      expect(optimizer.iterations).to.equal(2);
+      const partial = await optimizer.load(path, { mode: "partial" });
+      expect(partial.notLoaded).to.deep.equal([{ name: "learning_rate", reason: problem }]);
+      const kept = await optimizer.load(path, { config: "keep" });
+      expect(kept.notLoaded).to.deep.equal([]);
+      expect(optimizer.iterations).to.equal(5);
+    }
+  });
+
+  for (const name of ["plain.weights.h5", "plain.keras"]) {
+    it(`are saved with progress, and not once the signal was given: ${name}`, async () => {
+      const path = file(name);
+      await copyFile(fixture(name), path);
+      const { optimizer, train } = make("plain");
+      train(0, 2);
+      const before = await readFile(path);
+      const early = new AbortController();
+      const stopped = optimizer.save(path, { signal: early.signal });
+      early.abort();
+      await rejectsLater("ABORTED", stopped);
+      const late = new AbortController();
+      await rejectsLater("ABORTED", optimizer.save(path, { signal: late.signal, progress: () => late.abort() }));
+      expect(await readFile(path)).to.deep.equal(before);
+      const seen: { done: number; total: number }[] = [];
+      await optimizer.save(path, { progress: (progress) => seen.push(progress) });
+      expect(seen.length).to.be.above(0);
+      expect(seen.at(-1)?.done).to.equal(seen.at(-1)?.total).and.above(10_000);
+      expect(await readFile(path)).to.not.deep.equal(before);
+    });
+  }
+
+  /** A file of Keras' whose configuration has another optimizer. */
+  async function withOptimizer(optimizer: (given: Record<string, unknown>) => unknown): Promise<string> {
+    const source = await ByteFile.open(fixture("plain.keras"));
+    const contents = await Promise.all(
+      [...(await readZip(source)).values()].map(async ({ name, size, bytes }) => {
+        const data = await bytes(size);
+        if (name !== "config.json") return { name, data };
+        const config = JSON.parse(data.toString());
+        config.compile_config.optimizer = optimizer(config.compile_config.optimizer);
+        return { name, data: Buffer.from(JSON.stringify(config)) };
+      }),
+    );
+    await source.close();
+    await writeZip(file("changed.keras"), contents, {});
+    return file("changed.keras");
+  }
+
+  it("are of AdamW or of Adam with AdamW's decay, which is none by default", async () => {
+    await rejectsLater("CHECKPOINT", make("plain").optimizer.load(fixture("adam.keras")), "weight_decay is 0 in the");
+    const { optimizer } = make("plain");
+    await optimizer.load(await withOptimizer((given) => ({ ...given, class_name: "Adam" })));
+    expect(optimizer.iterations).to.equal(5);
+  });
+
+  it("of other optimizers are refused by name, and what no optimizer has is no bug", async () => {
+    const scaler = (inner: unknown) => () => ({ class_name: "LossScaleOptimizer", config: { inner_optimizer: inner } });
+    const sgd = { class_name: "SGD", config: { momentum: 0.9, nesterov: false } };
+    for (const [change, problem] of [
+      [() => sgd, 'its optimizer is "SGD"'],
+      [scaler(sgd), 'its optimizer is "SGD"'],
+      [scaler({ config: null }), "its optimizer is undefined"],
+      [scaler({ class_name: "AdamW", config: null }), "has no configuration"],
+      [scaler(null), "no inner_optimizer"],
+      [() => ({ class_name: "AdamW", config: null }), "has no configuration"],
+      [() => ({ class_name: "AdamW", config: { momentum: 1 } }), "momentum"],
+      [() => ({ class_name: "AdamW", config: { use_ema: "yes" } }), '"yes"'],
+    ] as const) {
+      const path = await withOptimizer(change);
+      for (const act of ["load", "save"] as const) {
+        const error = await rejectsLater("CHECKPOINT", make("plain").optimizer[act](path), path, problem);
+        expect(error).to.be.instanceOf(CheckpointError);
+      }
+    }
   });
 });
 

@@ -40,6 +40,7 @@ CASES = {
     "scaled": lambda: keras.optimizers.LossScaleOptimizer(
         keras.optimizers.AdamW(learning_rate=0.01, amsgrad=True), initial_scale=64.0, dynamic_growth_steps=3
     ),
+    "adam": lambda: keras.optimizers.Adam(learning_rate=0.01),
 }
 
 
