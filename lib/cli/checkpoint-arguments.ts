@@ -1,25 +1,70 @@
 /** Opening the checkpoints that the command line names. */
 
+import type { Command } from "commander";
+import { optionsToConfig } from "../config.js";
+import { kerasOptimizers } from "../keras-object.js";
+import { type ResolvedOptions, resolveOptions } from "../options.js";
 import type { Checkpoint } from "../state/checkpoint.js";
+import { UnsaidError } from "../state/errors.js";
 import { openCheckpoint } from "../state/formats.js";
-import { wrongValue } from "./exit.js";
+import { CommandError, wrongValue } from "./exit.js";
+import { readOptionSet } from "./option-sets.js";
 
 export const readableFiles =
   "a checkpoint of this package (a file, or a folder of shards), PyTorch's state_dict, Keras' model, TensorFlow.js' model.json";
-export const namesSyntax = "the parameters' names in the order of the file, separated by commas";
+
+/** What the command line says of a file that does not say it itself. */
+export interface SaidOptions {
+  names?: string;
+  config?: string;
+}
+
+export function addSaidOptions(command: Command): Command {
+  return command
+    .option("--names <list>", "the parameters' names in the order of the file, separated by commas")
+    .option("--config <file>", "the options of a file without any: a JSON configuration, as for plan");
+}
+
+const flags = { names: "give --names a,b,c, in Keras' order", options: "give --config FILE" } as const;
 
 /** Runs `use` with an open checkpoint and closes it. */
 export async function withCheckpoint<T>(
   path: string,
-  names: string | undefined,
+  { names, config }: SaidOptions,
   use: (checkpoint: Checkpoint) => Promise<T>,
 ): Promise<T> {
-  const checkpoint = await openCheckpoint(path, { names: names?.split(",") });
+  const list = names?.split(",");
+  const options = config === undefined ? undefined : resolveOptions(readOptionSet(config).options);
+  const layout = list && options && { ...options, names: list };
+  const checkpoint = await openCheckpoint(path, { names: list, layout }).catch((error: unknown) => {
+    if (!(error instanceof UnsaidError)) throw error;
+    throw new CommandError("usage", `${error.message}: ${flags[error.unsaid]}`, { cause: error });
+  });
   try {
-    return await use(checkpoint);
+    return await use(options ? withOptions(checkpoint, options) : checkpoint);
   } finally {
     await checkpoint.close();
   }
+}
+
+/** The checkpoint as one that says its options. @throws CommandError where it does already, or says the opposite */
+function withOptions(checkpoint: Checkpoint, options: ResolvedOptions): Checkpoint {
+  const { path, optimizer, hasLearningRate } = checkpoint;
+  if (optimizer !== null) {
+    throw new CommandError("usage", `${path} says its options itself: leave out --config`);
+  }
+  const isNumber = typeof options.learningRate === "number";
+  if (hasLearningRate !== undefined && hasLearningRate !== isNumber) {
+    const [here, there] = isNumber ? ["a number", "a schedule"] : ["a schedule", "a number"];
+    throw new CommandError("usage", `The learning rate is ${here} in --config and ${there} in ${path}`);
+  }
+  const serialized = {
+    module: kerasOptimizers,
+    class_name: "AdamW",
+    config: optionsToConfig(options),
+    registered_name: null,
+  };
+  return { ...checkpoint, optimizer: serialized };
 }
 
 /** "old=new", again and again. */

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { configToOptions } from "../config.js";
 import { type AdamWOptions, resolveOptions } from "../options.js";
+import { asAdamW } from "../state/keras-files.js";
 import { isRecord } from "../validate.js";
 import { CommandError } from "./exit.js";
 
@@ -39,7 +40,16 @@ export function readOptionSet(path: string): OptionSet {
     if (error instanceof SyntaxError) throw new CommandError("usage", `${path} is no JSON: ${error.message}`);
     throw error;
   }
-  return checked(path, isRecord(json) && "class_name" in json ? json.config : json);
+  return checked(path, configIn(json, path));
+}
+
+/** What an envelope holds, a loss scaler's inner optimizer too. */
+function configIn(json: unknown, path: string): unknown {
+  if (!isRecord(json)) return json;
+  if (isRecord(json.inner_optimizer)) return configIn(json.inner_optimizer, path);
+  if (!("class_name" in json)) return json;
+  const { config } = asAdamW(json, (problem) => new CommandError("usage", `${path}: ${problem}`));
+  return isRecord(config) && "inner_optimizer" in config ? configIn(config, path) : config;
 }
 
 function parseValue(text: string): unknown {

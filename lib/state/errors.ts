@@ -26,6 +26,16 @@ export class CheckpointError extends AdamWError {
   }
 }
 
+/** A file that can be read once somebody says what it leaves out. */
+export class UnsaidError extends CheckpointError {
+  readonly unsaid: "names" | "options";
+
+  constructor(path: string, unsaid: UnsaidError["unsaid"], problem: string) {
+    super(path, problem);
+    this.unsaid = unsaid;
+  }
+}
+
 /** What the operating system said about a file, as an error of this package; any other error stays what it is. */
 export function fileError(path: string, error: unknown): unknown {
   if (!(error instanceof Error && "syscall" in error)) return error;

@@ -32,17 +32,20 @@ export async function readKerasConfig(
     const config = parseStrictJson(bytes.toString("utf8"));
     const compiled = isRecord(config) ? config.compile_config : undefined;
     const optimizer = isRecord(compiled) ? compiled.optimizer : undefined;
-    return isRecord(optimizer) && typeof optimizer.class_name === "string" ? asAdamW(path, optimizer) : null;
+    if (!isRecord(optimizer) || typeof optimizer.class_name !== "string") return null;
+    return asAdamW(optimizer, (problem) => new CheckpointError(path, problem, { key: configName }));
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
     throw new CheckpointError(path, (error as Error).message, { key: configName }, { cause: error });
   }
 }
 
-/** Keras' Adam is AdamW with the decay it was given, which is none by default: the same variables, the same steps. */
-function asAdamW(path: string, optimizer: Record<string, unknown>): SerializedObject {
+/**
+ * A serialized optimizer of Keras' as an AdamW: Keras' Adam has the same variables and steps, and the decay it was
+ * given, which is none by default. `fail` makes the error for any other.
+ */
+export function asAdamW(optimizer: Record<string, unknown>, fail: (problem: string) => Error): SerializedObject {
   const { class_name, config } = optimizer;
-  const fail = (problem: string) => new CheckpointError(path, problem, { key: configName });
   if (!["AdamW", "Adam", "LossScaleOptimizer"].includes(class_name as string)) {
     throw fail(`its optimizer is ${describe(class_name)}, where AdamW or Adam is expected`);
   }
@@ -51,10 +54,10 @@ function asAdamW(path: string, optimizer: Record<string, unknown>): SerializedOb
   if (class_name === "LossScaleOptimizer") {
     const inner = config.inner_optimizer;
     if (!isRecord(inner)) throw fail("its LossScaleOptimizer has no inner_optimizer");
-    return { ...envelope, config: { ...config, inner_optimizer: asAdamW(path, inner) } };
+    return { ...envelope, config: { ...config, inner_optimizer: asAdamW(inner, fail) } };
   }
-  const decay = class_name === "Adam" ? (config.weight_decay ?? 0) : config.weight_decay;
-  return { ...envelope, class_name: "AdamW", config: { ...config, weight_decay: decay } };
+  const decay = class_name === "Adam" ? { weight_decay: config.weight_decay ?? 0 } : {};
+  return { ...envelope, class_name: "AdamW", config: { ...config, ...decay } };
 }
 
 /** Runs `use` with the weights of an archive as a file of their own. */

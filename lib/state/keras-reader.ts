@@ -5,7 +5,7 @@ import type { SerializedObject } from "../keras-object.js";
 import type { ByteSource } from "./byte-file.js";
 import type { Checkpoint, StoredParameter, Tensor } from "./checkpoint.js";
 import { dtypeOf } from "./dtypes.js";
-import { CheckpointError } from "./errors.js";
+import { CheckpointError, UnsaidError } from "./errors.js";
 import { H5Process, type H5Variable } from "./h5-process.js";
 import { readKerasConfig, withWeightsFile } from "./keras-files.js";
 import { innerGroup, kerasLayout, type LayoutOptions, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
@@ -32,12 +32,9 @@ export async function openKeras(
   try {
     const config = entries && (await readKerasConfig(path, entries));
     const options = config ? layoutOptions(path, config) : layout;
-    if (!names || !options) {
-      const problem = names
-        ? "it does not say with which options"
-        : "it has no names: pass names: [...] in Keras' order";
-      throw new CheckpointError(path, `Keras' variables have numbers only, and ${problem}`);
-    }
+    if (!names)
+      throw new UnsaidError(path, "names", "Keras' variables have numbers only, and it does not say the names");
+    if (!options) throw new UnsaidError(path, "options", "it does not say the options of its optimizer");
     const groups = await readGroups(source, entries);
     return describe(path, groups, names, options, config);
   } finally {

@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { AdamW } from "../../lib/index.js";
+import { AdamW, schedules } from "../../lib/index.js";
 import { temporaryFolder } from "../state/temporary.js";
-import { cli, cliJson } from "./cli.js";
+import { cli, cliInTerminal, cliJson, longestLine, noTerminal, withoutEscapes } from "./cli.js";
 
-const torch = fileURLToPath(new URL("../state/torch/named.pt", import.meta.url));
+const fixture = (path: string) => fileURLToPath(new URL(`../state/${path}`, import.meta.url));
+const torch = fixture("torch/named.pt");
 
 describe("inspect, verify and convert", () => {
   const file = temporaryFolder();
@@ -38,6 +39,111 @@ describe("inspect, verify and convert", () => {
       ["a/w.exp_avg", 2],
       ["a/w.exp_avg_sq", 2],
     ]);
+  });
+
+  it("inspect shows the options that are not the default, a row each", async () => {
+    const { stdout } = await cli(["inspect", file("good.safetensors")]);
+    expect(stdout).to.include("\noption  value\nbeta_1  0.8\n\n");
+    const scaled = (await cli(["inspect", fixture("keras/scaled.keras"), "--names", "a,b,c,d"])).stdout;
+    expect(scaled)
+      .to.match(/\ninner_optimizer +AdamW\n/)
+      .and.match(/\namsgrad of inner_optimizer +true\n/);
+    expect(scaled)
+      .to.match(/\ninitial_scale +64\n/)
+      .and.not.include("weight_decay");
+    const optimizer = new AdamW();
+    optimizer.build([{ name: "w", value: new Float32Array(1) }]);
+    await optimizer.save(file("default.safetensors"));
+    expect((await cli(["inspect", file("default.safetensors")])).stdout).to.include(
+      "\n\nEvery option is the default.\n\n",
+    );
+    const { status } = await cli(["inspect", torch]);
+    expect(status, "options that the format does not say").to.equal(0);
+  });
+
+  it("inspect breaks no word of an option in a narrow terminal", async function () {
+    if (noTerminal !== undefined) {
+      console.log(`      skipped: ${noTerminal}`);
+      this.skip();
+    }
+    const learningRate = new schedules.CosineDecay({ initialLearningRate: 0.5, decaySteps: 9, warmupSteps: 3 });
+    const optimizer = new AdamW({
+      learningRate,
+      gradientAccumulationSteps: 4,
+      groups: [{ match: "w*", weightDecay: 0 }],
+    });
+    optimizer.build([{ name: "w", value: new Float32Array(1) }]);
+    await optimizer.save(file("narrow"));
+    const { screen } = await cliInTerminal(["inspect", file("narrow")], 40);
+    const text = withoutEscapes(screen);
+    const options = text.slice(text.indexOf("\noption"), text.indexOf("\ntensor"));
+    expect(longestLine(options)).to.be.at.most(40);
+    for (const word of ["CosineDecay", "initial_learning_rate", "gradient_accumulation_steps", '"weight_decay":']) {
+      expect(options).to.include(word);
+    }
+  });
+
+  it("a .weights.h5 is inspected, verified and converted with --names and --config", async () => {
+    const weights = fixture("keras/everything.weights.h5");
+    const names = ["--names", "a,b,c,d"];
+    const options = {
+      learning_rate: 0.01,
+      use_ema: true,
+      amsgrad: true,
+      gradient_accumulation_steps: 2,
+      beta_1: 0.8,
+    };
+    writeFileSync(file("config.json"), JSON.stringify(options));
+    const config = ["--config", file("config.json")];
+    for (const [args, problem] of [
+      [[], "give --names a,b,c"],
+      [config, "give --names a,b,c"],
+      [names, "give --config FILE"],
+    ] as const) {
+      for (const name of ["inspect", "verify"]) {
+        const { status, stderr } = await cli([name, weights, ...args]);
+        expect(status).to.equal(2);
+        expect(stderr).to.include(problem).and.not.include("names: [");
+      }
+    }
+    expect(await cliJson("verify", weights, ...names, ...config)).to.include({ format: "keras", whole: true });
+    expect((await cli(["inspect", weights, ...names, ...config])).stdout).to.match(/\nbeta_1 +0.8\n/);
+    await cliJson("convert", weights, file("everything.safetensors"), ...names, ...config);
+    const optimizer = new AdamW({ useEma: true, amsgrad: true, gradientAccumulationSteps: 2, beta1: 0.8 });
+    const shapes = [[3, 4], [4], [4, 2], [2]];
+    optimizer.build(
+      shapes.map((shape, i) => ({
+        name: "abcd"[i] as string,
+        shape,
+        value: new Float32Array(shape.reduce((a, b) => a * b, 1)),
+      })),
+    );
+    await optimizer.load(file("everything.safetensors"));
+    expect(optimizer.iterations).to.equal(2);
+    const own = await cli(["verify", file("everything.safetensors"), ...config]);
+    expect(own.status).to.equal(2);
+    expect(own.stderr).to.include("says its options itself");
+  });
+
+  it("--config reads Keras' envelopes, and its rate must be of the file's kind", async () => {
+    const names = ["--names", "a,b,c,d"];
+    const adam = { class_name: "Adam", config: { weight_decay: null, learning_rate: 0.01 } };
+    writeFileSync(file("adam.json"), JSON.stringify(adam));
+    writeFileSync(file("sgd.json"), JSON.stringify({ class_name: "SGD", config: { momentum: 0 } }));
+    const scaler = {
+      class_name: "LossScaleOptimizer",
+      config: { inner_optimizer: { ...adam, config: { amsgrad: true } } },
+    };
+    writeFileSync(file("scaler.json"), JSON.stringify(scaler));
+    const run = (weights: string, config: string) =>
+      cli(["verify", fixture(`keras/${weights}.weights.h5`), ...names, "--config", file(config)]);
+    expect((await run("adam", "adam.json")).status).to.equal(0);
+    expect((await run("scaled", "scaler.json")).status).to.equal(0);
+    const sgd = await run("plain", "sgd.json");
+    expect([sgd.status, sgd.stderr.includes('sgd.json: its optimizer is "SGD"')]).to.deep.equal([2, true]);
+    const schedule = await run("schedule", "adam.json");
+    expect(schedule.status).to.equal(2);
+    expect(schedule.stderr).to.include("a number in --config and a schedule in");
   });
 
   it("verify ends with 0 for a whole file, 1 for a damaged one, 3 for one that is not there", async () => {
@@ -87,7 +193,7 @@ describe("inspect, verify and convert", () => {
     expect(forth.to).to.equal("tfjs");
     expect(await cliJson("verify", file("t"))).to.include({ format: "tfjs", whole: true, tensors: 4 });
     const { stdout } = await cli(["inspect", file("t/model.json")]);
-    for (const part of ["tfjs", "a/w.exp_avg_sq", "a/w.param", "beta_1"]) expect(stdout).to.include(part);
+    for (const part of ["tfjs", "a/w.exp_avg_sq", "a/w.param", "formula"]) expect(stdout).to.include(part);
     await cliJson("convert", file("t"), file("u.safetensors"));
     const again = make();
     await again.load(file("u.safetensors"));
@@ -101,6 +207,8 @@ describe("inspect, verify and convert", () => {
     expect((await cli(["convert", good, file("c"), "--shard-bytes", "0"])).status).to.equal(2);
     expect((await cli(["convert", good, file("c.pt"), "--shard-bytes", "9"])).status).to.equal(2);
     expect((await cli(["convert", good, file("c.pt")])).stderr).to.include('formula "torch"');
+    const none = await cli(["convert", good, file("none.keras")]);
+    expect([none.status, none.stderr.includes("Keras has to save the model there first")]).to.deep.equal([3, true]);
     expect((await cli(["convert", file("bad.safetensors"), file("c")])).status).to.equal(3);
     expect((await cli(["verify", file("c")])).status).to.equal(3);
   });

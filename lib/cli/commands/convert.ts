@@ -9,15 +9,20 @@ import {
   writeCheckpoint,
 } from "../../state/formats.js";
 import { renameCheckpoint } from "../../state/rename.js";
-import { collectRename, namesSyntax, readableFiles, withCheckpoint } from "../checkpoint-arguments.js";
+import {
+  addSaidOptions,
+  collectRename,
+  readableFiles,
+  type SaidOptions,
+  withCheckpoint,
+} from "../checkpoint-arguments.js";
 import { scanCheckpoint } from "../checkpoint-scan.js";
 import { wrongValue } from "../exit.js";
 import { formatBytes } from "../format.js";
 import { progressLine } from "../progress.js";
 import { print, printJson } from "../terminal.js";
 
-interface Options {
-  names?: string;
+interface Options extends SaidOptions {
   rename?: Record<string, string>;
   format?: string;
   shardBytes?: string;
@@ -25,13 +30,12 @@ interface Options {
 }
 
 export function define(command: Command): void {
-  command
+  addSaidOptions(command)
     .description("Checks a checkpoint and writes it again, in another format or under other names.")
     .argument("<in>", readableFiles)
     .argument("<out>", "where to write; .pt is PyTorch's, .json TensorFlow.js', .keras Keras', else safetensors")
     .option("--format <format>", `${writableFormats.join(" or ")}, whatever the extension`)
     .option("--rename <old=new>", "another name for a parameter; may be given many times", collectRename)
-    .option("--names <list>", namesSyntax)
     .option("--shard-bytes <bytes>", "write a folder of files of about this size")
     .addHelpText(
       "after",
@@ -41,13 +45,13 @@ export function define(command: Command): void {
 }
 
 function convert(input: string, output: string, options: Options): Promise<void> {
-  const { names, rename = {}, json } = options;
+  const { rename = {}, json } = options;
   const format = parseFormat(options.format) ?? formatOf(output);
   const shardBytes = parseBytes(options.shardBytes);
   if (shardBytes !== undefined && !shardedFormats.includes(format)) {
     throw wrongValue("--shard-bytes", `the format ${shardedFormats.join(" or ")}`, format);
   }
-  return withCheckpoint(input, names, async (opened) => {
+  return withCheckpoint(input, options, async (opened) => {
     const tensors = await scanCheckpoint(opened);
     const line = progressLine("writing");
     const checkpoint = renameCheckpoint(opened, rename);

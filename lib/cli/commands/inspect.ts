@@ -2,26 +2,25 @@
 
 import type { Command } from "commander";
 import type { Checkpoint } from "../../state/checkpoint.js";
-import { namesSyntax, readableFiles, withCheckpoint } from "../checkpoint-arguments.js";
+import { addSaidOptions, readableFiles, type SaidOptions, withCheckpoint } from "../checkpoint-arguments.js";
 import { bytesOfTensors, scanCheckpoint, type TensorReport } from "../checkpoint-scan.js";
 import { formatBytes } from "../format.js";
+import { type OptionRow, optionRows } from "../option-rows.js";
 import { type Column, renderSection, renderTable } from "../table.js";
 import { print, printJson } from "../terminal.js";
 
-interface Options {
-  names?: string;
+interface Options extends SaidOptions {
   json?: true;
 }
 
 export function define(command: Command): void {
-  command
+  addSaidOptions(command)
     .description("Shows the options, counts and tensors of a checkpoint, and whether every number is finite.")
     .argument("<file>", readableFiles)
-    .option("--names <list>", namesSyntax)
-    .action((file: string, { names, json }: Options) =>
-      withCheckpoint(file, names, async (checkpoint) => {
+    .action((file: string, options: Options) =>
+      withCheckpoint(file, options, async (checkpoint) => {
         const tensors = await scanCheckpoint(checkpoint);
-        if (json) printJson({ ...summary(checkpoint), tensors });
+        if (options.json) printJson({ ...summary(checkpoint), tensors });
         else print(render(checkpoint, tensors));
       }),
     );
@@ -45,15 +44,24 @@ const columns: readonly Column<TensorReport>[] = [
   },
 ];
 
+const optionColumns: readonly Column<OptionRow>[] = [
+  { title: "option", cell: ({ name }) => name },
+  { title: "value", cell: ({ value }) => value, wraps: true },
+];
+
 function render(checkpoint: Checkpoint, tensors: readonly TensorReport[]): string {
   const { format, bytes, optimizer, learningRate, counters, parameters, metadata } = summary(checkpoint);
+  const counts = Object.entries(counters).map(([name, count]) => `${name} ${count}`);
   const entries: [string, string][] = [
     ["format", format],
     ["data", `${formatBytes(bytes)} in ${tensors.length} tensors of ${parameters.length} parameters`],
-    ["optimizer", optimizer === null ? "not said" : `${optimizer.class_name} ${JSON.stringify(optimizer.config)}`],
+    ["optimizer", optimizer === null ? "not said" : optimizer.class_name],
     ["learning rate", learningRate === null ? "not a number" : String(learningRate)],
-    ["counters", JSON.stringify(counters)],
+    ["counters", counts.join(", ") || "none"],
     ...Object.entries(metadata).map(([key, value]): [string, string] => [`metadata ${key}`, value]),
   ];
-  return `${renderSection(checkpoint.path, entries)}\n\n${renderTable(columns, tensors)}`;
+  const rows = optimizer === null ? [] : optionRows(optimizer);
+  const options =
+    rows.length > 0 ? [renderTable(optionColumns, rows)] : optimizer === null ? [] : ["Every option is the default."];
+  return [renderSection(checkpoint.path, entries), ...options, renderTable(columns, tensors)].join("\n\n");
 }

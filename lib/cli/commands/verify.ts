@@ -2,22 +2,20 @@
 
 import type { Command } from "commander";
 import { CheckpointError } from "../../state/errors.js";
-import { namesSyntax, readableFiles, withCheckpoint } from "../checkpoint-arguments.js";
+import { addSaidOptions, readableFiles, type SaidOptions, withCheckpoint } from "../checkpoint-arguments.js";
 import { bytesOfTensors, scanCheckpoint } from "../checkpoint-scan.js";
 import { CommandError } from "../exit.js";
 import { formatBytes } from "../format.js";
 import { print, printJson } from "../terminal.js";
 
-interface Options {
-  names?: string;
+interface Options extends SaidOptions {
   json?: true;
 }
 
 export function define(command: Command): void {
-  command
+  addSaidOptions(command)
     .description("Reads every byte of a checkpoint. Ends with 0 when it is whole, with 1 when it is damaged.")
     .argument("<file>", readableFiles)
-    .option("--names <list>", namesSyntax)
     .action((file: string, options: Options) =>
       verify(file, options).catch((error: unknown) => {
         if (!(error instanceof CheckpointError)) throw error;
@@ -26,13 +24,13 @@ export function define(command: Command): void {
     );
 }
 
-function verify(file: string, { names, json }: Options): Promise<void> {
-  return withCheckpoint(file, names, async (checkpoint) => {
+function verify(file: string, options: Options): Promise<void> {
+  return withCheckpoint(file, options, async (checkpoint) => {
     const tensors = await scanCheckpoint(checkpoint);
     const bytes = bytesOfTensors(checkpoint);
     const unchecked = tensors.filter(({ checksum }) => checksum === null).length;
     const { path, format } = checkpoint;
-    if (json) return printJson({ path, format, whole: true, tensors: tensors.length, unchecked, bytes });
+    if (options.json) return printJson({ path, format, whole: true, tensors: tensors.length, unchecked, bytes });
     const rest = unchecked > 0 ? `; ${unchecked} have no checksum` : "";
     print(`${path} is whole: ${format}, ${tensors.length} tensors, ${formatBytes(bytes)}${rest}`);
   });
