@@ -16,7 +16,7 @@ export function isFloat32Array(value: unknown): value is Float32Array {
 export function checkArray(array: unknown, name: string, length?: number): Float32Array {
   if (!isFloat32Array(array)) throw invalid(name, "a Float32Array", array);
   if (isDetached(array)) {
-    const message = `The memory of ${name} is gone: it was transferred, or its WebAssembly memory has grown. Give rebind() an array over the new memory`;
+    const message = `The memory of ${name} is gone: it was transferred, or its WebAssembly memory has grown. Pass an array over the new memory, or give it to rebind() where it is bound`;
     throw new AdamWError("DETACHED", message);
   }
   if (length !== undefined && array.length !== length) {

@@ -3,6 +3,7 @@
 import { mkdirSync } from "node:fs";
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { invalid } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { integerFrom, isRecord, type Kind, positive, text } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
@@ -29,7 +30,7 @@ export interface CheckpointManagerOptions {
   everyMinutes?: number | undefined;
   /** How many checkpoints to keep. @default 3 */
   keep?: number;
-  /** Options of every save. @default {} */
+  /** Options of every save; the parameters are saved too unless `parameters: false` is among them. @default {} */
   save?: SaveOptions;
 }
 
@@ -63,7 +64,8 @@ const pointer = "latest";
  *   await optimizer.applyAsync(gradients(batch));
  *   manager.afterStep(); // saves in the background when it is time
  * }
- * await manager.finish();
+ * await manager.finish(); // waits for a save that is being written
+ * await manager.save(); // the end
  */
 export class CheckpointManager {
   readonly #optimizer: Saveable;
@@ -81,11 +83,17 @@ export class CheckpointManager {
   }
 
   /**
-   * Begins a save if one is due and none is being written, and returns at once. A failure is thrown by the next call of
-   * any method.
+   * Begins a save if one is due and none is being written, and returns at once. It is written while the event loop runs:
+   * a loop that never awaits anything saves nothing. A failure is thrown by the next call of any method.
+   *
+   * @throws INVALID_ARGUMENT without `everySteps` and `everyMinutes`
    */
   afterStep(): void {
     this.#rethrow();
+    const { everySteps, everyMinutes } = this.#options;
+    if (everySteps === undefined && everyMinutes === undefined) {
+      throw invalid("everySteps and everyMinutes", "at least one of them, for afterStep() to know when", undefined);
+    }
     if (this.#saving !== null || !this.#isDue()) return;
     this.#begin().catch((error: unknown) => {
       this.#failure = error;
@@ -123,7 +131,8 @@ export class CheckpointManager {
   }
 
   async #write(iteration: number): Promise<SaveReport> {
-    const { folder, save, keep } = this.#options;
+    const { folder, keep } = this.#options;
+    const save = { parameters: true, ...this.#options.save };
     const extension = save.shardBytes === undefined ? ".safetensors" : "";
     const name = `checkpoint-${String(iteration).padStart(12, "0")}${extension}`;
     // The state is copied before anything is awaited: steps may go on as soon as this returns.

@@ -51,6 +51,29 @@ describe("CheckpointManager", () => {
     expect(error).to.not.be.instanceOf(CheckpointError);
   });
 
+  it("saves the parameters too, unless told not to", async () => {
+    const build = (seed: number) => {
+      const value = new Float32Array(50).fill(seed);
+      return { value, optimizer: new AdamW().build([{ name: "w", value }]) };
+    };
+    const [trained, fresh, other] = [build(1), build(2), build(3)];
+    trained.optimizer.apply([new Float32Array(50).fill(1)]);
+    await new CheckpointManager(trained.optimizer, { folder: file("values") }).save();
+    await new CheckpointManager(fresh.optimizer, { folder: file("values") }).resume();
+    expect(fresh.value).to.deep.equal(trained.value);
+    const save = { parameters: false };
+    await new CheckpointManager(trained.optimizer, { folder: file("state"), save }).save();
+    await new CheckpointManager(other.optimizer, { folder: file("state") }).resume();
+    expect(other.value).to.deep.equal(new Float32Array(50).fill(3));
+  });
+
+  it("must know when to save", () => {
+    const manager = new CheckpointManager(make().optimizer, { folder: file("never") });
+    expect(() => manager.afterStep())
+      .to.throw("everySteps")
+      .with.property("code", "INVALID_ARGUMENT");
+  });
+
   it("resumes from nothing without an error", async () => {
     const manager = new CheckpointManager(make().optimizer, { folder: file("none") });
     expect(await manager.resume()).to.equal(null);
