@@ -1,20 +1,3 @@
-# node-gyp's way to the addon; CMakeLists.txt is the other. Both read native/sources.gypi (files, and the flags of each
-# instruction set) and native/flags.gypi (flags of every file), so neither names a source or a compiler flag itself.
-#
-# Each instruction set is a static library of its own: only its own objects may be compiled for it, and an object
-# compiled for AVX-512 must not lend its inline functions to code that runs before the CPU has been asked.
-{
-  'includes': ['native/flags.gypi'],
-  'targets': [
-    {
-      'target_name': 'fused_adamw',
-      'type': 'loadable_module',
-      'dependencies': ['native/core.gyp:*'],
-      'include_dirs': ['<!(node -p "require(\'node-addon-api\').include_dir")'],
-      'defines': ['<@(addon_defines)'],
-      'conditions': [
-        ['OS=="linux"', {'ldflags': ['<@(linux_link_flags)']}],
-      ],
-    },
-  ],
-}
+# The addon is in native/addon.gypi. A published package has no binding.gyp: npm would build it at every install that it
+# takes from a lock file, asked or not. scripts/build.mjs puts it there for the time of a build.
+{'includes': ['native/addon.gypi']}

@@ -1,7 +1,7 @@
 // Builds the addon: with node-gyp into build/, or with cmake-js into build-cmake/ (`--with cmake-js`).
 // Both compile only what changed. Nothing is downloaded where Node's own headers are installed beside it.
 import { spawnSync } from "node:child_process";
-import { existsSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -66,6 +66,13 @@ if (!builder) {
 // would still have none.
 for (const archive of ["build/Release/cuda.a", "build/Release/obj.target/native/cuda.a"]) {
   rmSync(join(root, archive), { force: true });
+}
+
+// A published package has none: npm would take it for a wish to build at every install.
+const gyp = join(root, "binding.gyp");
+if (!existsSync(gyp)) {
+  writeFileSync(gyp, "{'includes': ['native/addon.gypi']}\n");
+  process.on("exit", () => rmSync(gyp, { force: true }));
 }
 
 const { output, headers, needs, commands } = builder();

@@ -43,7 +43,7 @@ describe("the package", () => {
       expect(path).not.to.match(/^(test|build|examples|node_modules|\.)/);
       expect(path).not.to.match(/\.(node|o|a|tgz)$/);
     }
-    for (const path of ["LICENSE", "README.md", "binding.gyp", "CMakeLists.txt", "scripts/build.mjs"]) {
+    for (const path of ["LICENSE", "README.md", "native/addon.gypi", "CMakeLists.txt", "scripts/build.mjs"]) {
       expect(files, path).to.include(path);
     }
   });
@@ -77,6 +77,8 @@ describe("the package", () => {
 
   it("compiles nothing when it is installed unless asked, and needs no header download", () => {
     expect(manifest.gypfile).to.equal(false);
+    // Older npms do not heed that when they install from a lock file.
+    expect(packed()).not.to.include("binding.gyp");
     expect(manifest.scripts).not.to.have.any.keys("preinstall", "postinstall");
     expect(manifest.binary.napi_versions).to.deep.equal([9]);
   });
