@@ -13,7 +13,9 @@ export function configDifferences(state: OptimizerState, { optimizer, isConfigPa
   const own = configOf(state);
   if (!optimizer || !own) return [];
   const inner = isRecord(own.config) ? own.config.inner_optimizer : undefined;
-  return optionDifferences(optimizer, isConfigPartial && isRecord(inner) ? inner : own, isConfigPartial);
+  // Formats that say nothing of a loss scaler say nothing against one either.
+  const isInner = isConfigPartial && isRecord(inner) && optimizer.class_name !== own.class_name;
+  return optionDifferences(optimizer, isInner ? inner : own, isConfigPartial);
 }
 
 /** As configDifferences, of two serialized optimizers; `isPartial`: the first says only some of its options. */

@@ -1,6 +1,7 @@
 /** The file formats, and which of them a file has. */
 
 import { readdir, stat } from "node:fs/promises";
+import { AdamWError } from "../errors.js";
 import { ByteFile, readBytes } from "./byte-file.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { CheckpointError, fileError } from "./errors.js";
@@ -65,6 +66,17 @@ function begins(bytes: Buffer): (start: Buffer) => boolean {
 
 /** Opens a checkpoint of any format. @throws CHECKPOINT, FILE */
 export async function openCheckpoint(path: string, options: OpenOptions = {}): Promise<Checkpoint> {
+  try {
+    return await open(path, options);
+  } catch (error) {
+    if (error instanceof AdamWError) throw error;
+    // Every reader says what is wrong; this is for what none of them thought of.
+    const problem = `it cannot be read: ${(error as Error).message}`;
+    throw new CheckpointError(path, problem, {}, { cause: error });
+  }
+}
+
+async function open(path: string, options: OpenOptions): Promise<Checkpoint> {
   const info = await stat(path).catch((error: unknown) => {
     throw fileError(path, error);
   });

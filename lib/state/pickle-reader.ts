@@ -3,37 +3,7 @@
  * reader has a list of the few things it knows, makes plain data of them and calls nothing.
  */
 
-/** A global that the list allows, such as a storage class. */
-export class PickleGlobal {
-  readonly name: string;
-
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-/** `function(*args)`, not called. */
-export class PickleCall {
-  readonly function: string;
-  readonly args: readonly unknown[];
-
-  constructor(name: string, args: readonly unknown[]) {
-    this.function = name;
-    this.args = args;
-  }
-}
-
-/** What the file outside of the pickle has under an id. */
-export class PersistentId {
-  readonly id: unknown;
-
-  constructor(id: unknown) {
-    this.id = id;
-  }
-}
-
-/** A Python dict; its keys can be of any type. */
-export type PickleDict = Map<unknown, unknown>;
+import { PersistentId, PickleCall, PickleGlobal } from "./pickle-values.js";
 
 export class PickleError extends Error {
   /** Bytes from the start of the pickle. */
@@ -45,8 +15,16 @@ export class PickleError extends Error {
   }
 }
 
-/** Deeper than state_dicts nest, and than anything here recurses. */
+/** Deeper than state_dicts nest. */
 const mostMarks = 1000;
+/** Lists, dicts, tuples and calls: 100,000 parameters make no more. A pickle of nothing else takes less than 1 GB. */
+const mostObjects = 2 ** 22;
+/** PyTorch's pickles have 8 bytes or more for each object; of a few bytes nobody makes many. */
+const bytesPerObject = 4;
+const objectsOfAny = 1000;
+/** Everything that is put on the stack or remembered: 8 bytes of memory each. */
+const mostValues = 2 ** 24;
+const longestName = 1000;
 
 const orderedDict = "collections.OrderedDict";
 
@@ -55,9 +33,9 @@ type Operation = (reader: PickleReader) => void;
 const operations: Readonly<Record<number, Operation>> = {
   128: (r) => r.protocol(r.uint(1)), // PROTO
   149: (r) => void r.take(8), // FRAME
-  125: (r) => r.push(new Map()), // EMPTY_DICT }
-  93: (r) => r.push([]), // EMPTY_LIST ]
-  41: (r) => r.push([]), // EMPTY_TUPLE )
+  125: (r) => r.make(new Map()), // EMPTY_DICT }
+  93: (r) => r.make([]), // EMPTY_LIST ]
+  41: (r) => r.make([]), // EMPTY_TUPLE )
   40: (r) => r.mark(), // MARK (
   78: (r) => r.push(null), // NONE N
   136: (r) => r.push(true), // NEWTRUE
@@ -69,23 +47,24 @@ const operations: Readonly<Record<number, Operation>> = {
   71: (r) => r.push(r.take(8).readDoubleBE(0)), // BINFLOAT G
   88: (r) => r.push(r.text(r.uint(4))), // BINUNICODE X
   140: (r) => r.push(r.text(r.uint(1))), // SHORT_BINUNICODE
-  116: (r) => r.push(r.popMark()), // TUPLE t
-  133: (r) => r.push(r.popMany(1)), // TUPLE1
-  134: (r) => r.push(r.popMany(2)), // TUPLE2
-  135: (r) => r.push(r.popMany(3)), // TUPLE3
+  116: (r) => r.make(r.popMark()), // TUPLE t
+  133: (r) => r.make(r.popMany(1)), // TUPLE1
+  134: (r) => r.make(r.popMany(2)), // TUPLE2
+  135: (r) => r.make(r.popMany(3)), // TUPLE3
   115: (r) => r.setItems(r.popMany(2)), // SETITEM s
   117: (r) => r.setItems(r.popMark()), // SETITEMS u
   97: (r) => r.append(r.popMany(1)), // APPEND a
   101: (r) => r.append(r.popMark()), // APPENDS e
   113: (r) => r.memoize(r.uint(1)), // BINPUT q
   114: (r) => r.memoize(r.uint(4)), // LONG_BINPUT r
-  148: (r) => r.memoize(r.memoSize), // MEMOIZE
+  148: (r) => r.memoize(), // MEMOIZE
   104: (r) => r.recall(r.uint(1)), // BINGET h
   106: (r) => r.recall(r.uint(4)), // LONG_BINGET j
   99: (r) => r.global(r.line(), r.line()), // GLOBAL c
   147: (r) => r.global(...(r.popMany(2) as [unknown, unknown])), // STACK_GLOBAL
   82: (r) => r.call(...(r.popMany(2) as [unknown, unknown])), // REDUCE R
-  81: (r) => r.push(new PersistentId(r.pop())), // BINPERSID Q
+  98: (r) => r.build(r.pop()), // BUILD b
+  81: (r) => r.make(new PersistentId(r.pop())), // BINPERSID Q
   46: (r) => r.stop(), // STOP .
 };
 
@@ -99,7 +78,9 @@ class PickleReader {
   readonly #allowed: (name: string) => boolean;
   readonly #stack: unknown[] = [];
   readonly #marks: number[] = [];
-  readonly #memo = new Map<number, unknown>();
+  readonly #memo: unknown[] = [];
+  #objects: number;
+  #values = mostValues;
   #at = 0;
   #begun = 0;
   #done = false;
@@ -107,6 +88,7 @@ class PickleReader {
   constructor(bytes: Buffer, allowed: (name: string) => boolean) {
     this.#bytes = bytes;
     this.#allowed = allowed;
+    this.#objects = Math.min(mostObjects, objectsOfAny + Math.floor(bytes.length / bytesPerObject));
   }
 
   run(): unknown {
@@ -138,9 +120,8 @@ class PickleReader {
 
   /** A two's complement integer of any length. */
   long(length: number): number | bigint {
-    let value = 0n;
-    for (const byte of Buffer.from(this.take(length)).reverse()) value = (value << 8n) | BigInt(byte);
-    const signed = BigInt.asIntN(8 * length, value);
+    const digits = Buffer.from(this.take(length)).reverse().toString("hex");
+    const signed = BigInt.asIntN(8 * length, BigInt(`0x0${digits}`));
     return BigInt(Number(signed)) === signed ? Number(signed) : signed;
   }
 
@@ -150,7 +131,7 @@ class PickleReader {
 
   line(): string {
     const end = this.#bytes.indexOf(0x0a, this.#at);
-    if (end < 0 || end - this.#at > 1000) throw this.#error("a name without an end");
+    if (end < 0 || end - this.#at > longestName) throw this.#error("a name without an end");
     return this.take(end + 1 - this.#at)
       .toString("utf8")
       .trimEnd();
@@ -161,7 +142,20 @@ class PickleReader {
   }
 
   push(value: unknown): void {
+    this.#countValue();
     this.#stack.push(value);
+  }
+
+  /** Pushes an object. */
+  make(value: object): void {
+    this.#objects -= 1;
+    if (this.#objects < 0) throw this.#error("more objects than a pickle of its length has");
+    this.push(value);
+  }
+
+  #countValue(): void {
+    this.#values -= 1;
+    if (this.#values < 0) throw this.#error(`more than ${mostValues} values`);
   }
 
   pop(): unknown {
@@ -197,33 +191,42 @@ class PickleReader {
     for (const item of items) list.push(item);
   }
 
-  get memoSize(): number {
-    return this.#memo.size;
-  }
-
-  memoize(key: number): void {
+  /** Python numbers what it remembers in order. */
+  memoize(key = this.#memo.length): void {
     if (this.#stack.length === 0) throw this.#error("nothing to remember");
-    this.#memo.set(key, this.#stack.at(-1));
+    if (key > this.#memo.length) throw this.#error(`it remembers out of order: ${key} after ${this.#memo.length}`);
+    this.#countValue();
+    this.#memo[key] = this.#stack.at(-1);
   }
 
   recall(key: number): void {
-    if (!this.#memo.has(key)) throw this.#error(`nothing is remembered as ${key}`);
-    this.push(this.#memo.get(key));
+    if (key >= this.#memo.length) throw this.#error(`nothing is remembered as ${key}`);
+    this.push(this.#memo[key]);
   }
 
   global(module: unknown, name: unknown): void {
-    const path = `${String(module)}.${String(name)}`;
+    if (!isName(module) || !isName(name)) throw this.#error("a global whose name is no text");
+    const path = `${module}.${name}`;
     if (!this.#allowed(path)) throw this.#error(`it asks for ${path.slice(0, 100)}, which is not on the list`);
-    this.push(new PickleGlobal(path));
+    this.make(new PickleGlobal(path));
   }
 
   call(callee: unknown, args: unknown): void {
     if (!(callee instanceof PickleGlobal) || !Array.isArray(args)) throw this.#error("a call of something else");
     // An ordered dict is made empty and filled afterwards.
-    this.push(callee.name === orderedDict ? new Map() : new PickleCall(callee.name, args));
+    this.make(callee.name === orderedDict ? new Map() : new PickleCall(callee.name, args));
+  }
+
+  /** Sets attributes of an object: models have a dict with `_metadata`, the versions of their layers, which nothing here reads. */
+  build(_: unknown): void {
+    if (!(this.#stack.at(-1) instanceof Map)) throw this.#error("attributes for something else than a dict");
   }
 
   stop(): void {
     this.#done = true;
   }
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length <= longestName;
 }

@@ -12,6 +12,9 @@ import type { Checkpoint } from "./checkpoint.js";
 
 export interface TorchGroup {
   readonly lr: number;
+  /** The optimizer's, and how many times it is taken: `lr` is their product. */
+  readonly rate: number;
+  readonly multiplier: number;
   readonly betas: readonly [number, number];
   readonly eps: number;
   readonly weightDecay: number;
@@ -22,7 +25,7 @@ export interface TorchGroup {
 }
 
 /** The options of the AdamW in a checkpoint, whatever is around it. @throws INVALID_ARGUMENT */
-function optionsOf({ optimizer, path }: Checkpoint, reader: string): ResolvedOptions {
+export function torchOptions({ optimizer, path }: Checkpoint, reader: string): ResolvedOptions {
   const config = optimizer?.config;
   if (!isRecord(config)) {
     const message = `Expected a configuration in ${path} to make ${reader}'s options from, but it has none`;
@@ -38,7 +41,7 @@ function optionsOf({ optimizer, path }: Checkpoint, reader: string): ResolvedOpt
  * @throws INVALID_ARGUMENT for another formula than PyTorch's
  */
 export function torchGroups(checkpoint: Checkpoint, reader: string): TorchGroup[] {
-  const options = optionsOf(checkpoint, reader);
+  const options = torchOptions(checkpoint, reader);
   if (options.formula !== "torch") {
     const message = `Expected formula "torch" for ${reader}'s format but received "keras": epsilon stands elsewhere in Keras' formula, so ${reader} would go on differently`;
     throw new AdamWError("INVALID_ARGUMENT", message);
@@ -54,6 +57,8 @@ export function torchGroups(checkpoint: Checkpoint, reader: string): TorchGroup[
     if (parameters[i]?.frozen) return;
     const group: TorchGroup = {
       lr: rate * learningRateMultiplier,
+      rate,
+      multiplier: learningRateMultiplier,
       betas: [beta1 ?? options.beta1, beta2 ?? options.beta2],
       eps: epsilon ?? options.epsilon,
       weightDecay: excluded[i] ? 0 : weightDecay,

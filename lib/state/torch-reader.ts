@@ -1,19 +1,25 @@
 /** Optimizer states of PyTorch: `torch.save(optimizer.state_dict(), path)`. */
 
-import { kerasOptimizers, type SerializedObject } from "../keras-object.js";
 import type { ByteSource } from "./byte-file.js";
 import type { Checkpoint, StoredParameter, Tensor } from "./checkpoint.js";
 import { CheckpointError } from "./errors.js";
 import { stepName } from "./names.js";
 import { memoryTensor } from "./optimizer-state.js";
-import { type PickleDict, PickleError, readPickle } from "./pickle-reader.js";
-import { allowedGlobals, isTensor, type Storages, torchTensor } from "./torch-tensors.js";
+import { PickleError, readPickle } from "./pickle-reader.js";
+import type { PickleDict } from "./pickle-values.js";
+import { configOf, learningRateOf } from "./torch-config.js";
+import { readCounters, readMetadata } from "./torch-notes.js";
+import { allowedGlobals, isTensor, Storages, torchTensor } from "./torch-tensors.js";
 import type { ZipEntry } from "./zip-reader.js";
 
 export const torchFormat = "torch";
 
-/** A state_dict holds no numbers itself: this is enough for a million parameters. */
-const largestPickle = 2 ** 28;
+/** A state_dict holds no numbers itself: this is enough for 100,000 parameters. */
+const largestPickle = 2 ** 26;
+/** No optimizer keeps more for a parameter, nor calls it longer. */
+const mostSlots = 32;
+const longestSlot = 100;
+const longestName = 1000;
 /** Where training scripts keep the state_dict of the optimizer in a larger file. */
 const usualKeys = ["optimizer_state_dict", "optimizer"];
 
@@ -72,41 +78,43 @@ class StateDictReader {
     const order = await this.#entries.get(`${this.#folder}byteorder`)?.bytes(100);
     if (order !== undefined && order.toString() !== "little") throw this.#error("saved on a big-endian machine");
     const { state, groups } = this.#stateDict(await this.#pickle());
-    const ids = groups.flatMap((group) => this.#list(group.get("params"), "params"));
-    const given = names ?? this.#paramNames(groups, ids.length);
-    if (given.length !== ids.length) {
-      throw this.#error(`it has ${ids.length} parameters and names: … has ${given.length}`, "param_groups");
-    }
+    const members = this.#members(groups);
+    const given = names ?? this.#paramNames(groups, members.length);
+    this.#checkNames(given, members.length);
     const parameters: StoredParameter[] = [];
     const tensors = new Map<string, Tensor>();
-    for (const [i, id] of ids.entries()) {
+    const storages = this.#storages();
+    const seen = new Set<unknown>();
+    for (const [i, { id, group }] of members.entries()) {
       const name = given[i] as string;
       const own = state.get(id);
-      const found = await this.#parameter(name, own ?? new Map(), groups, id);
+      if (own !== undefined && seen.size === seen.add(own).size)
+        throw this.#error("the state of another one too", name);
+      const found = await this.#parameter(storages, name, own ?? new Map(), group);
       for (const tensor of found) tensors.set(tensor.name, tensor);
       const shape = found.find((tensor) => !tensor.name.endsWith(`.${stepName}`))?.shape ?? [];
       parameters.push({ name, shape, frozen: own === undefined });
     }
     const { path } = this.#source;
-    const config = configOf(groups);
-    const rate = sharedValue(groups, "lr");
     return {
       path,
       format: torchFormat,
-      optimizer: config,
+      optimizer: configOf(groups),
       isConfigPartial: true,
-      learningRate: typeof rate === "number" ? rate : null,
-      counters: {},
+      learningRate: await learningRateOf(storages, groups),
+      counters: await readCounters(path, groups[0], tensors),
       parameters,
       tensors,
-      metadata: {},
+      metadata: readMetadata(path, groups[0]),
       close: () => this.#source.close(),
     };
   }
 
   async #pickle(): Promise<unknown> {
     const name = `${this.#folder}data.pkl`;
-    const bytes = await (this.#entries.get(name) as ZipEntry).bytes(largestPickle);
+    const entry = this.#entries.get(name) as ZipEntry;
+    if (!entry.isStored) throw this.#error("packed, which PyTorch never does", name);
+    const bytes = await entry.bytes(largestPickle);
     try {
       return readPickle(bytes, (global) => {
         const known = Object.entries(foreignModules).find(([start]) => global.startsWith(start));
@@ -127,7 +135,7 @@ class StateDictReader {
     const [state, groups] = [chosen.get("state"), chosen.get("param_groups")];
     for (const key of dict.keys()) this.#rejectForeign(key);
     if (!(state instanceof Map) || !Array.isArray(groups) || !groups.every((group) => group instanceof Map)) {
-      const keys = [...dict.keys()].slice(0, 8).map(String).join(", ");
+      const keys = [...dict.keys()].slice(0, 8).map(shown).join(", ");
       throw this.#error(`no optimizer's state_dict: expected state and param_groups, it has ${keys || "no keys"}`);
     }
     return { state, groups };
@@ -144,30 +152,58 @@ class StateDictReader {
     throw this.#error("expected a list", key);
   }
 
+  /** The parameters in their order, with the group each is in. */
+  #members(groups: readonly PickleDict[]): { id: unknown; group: PickleDict }[] {
+    const members: { id: unknown; group: PickleDict }[] = [];
+    const seen = new Set<unknown>();
+    for (const group of groups) {
+      for (const id of this.#list(group.get("params"), "params")) {
+        if (typeof id !== "number" && typeof id !== "string") throw this.#error("expected numbers", "params");
+        if (seen.has(id)) throw this.#error(`it has the parameter ${shown(id)} twice`, "params");
+        seen.add(id);
+        members.push({ id, group });
+      }
+    }
+    return members;
+  }
+
   #paramNames(groups: readonly PickleDict[], count: number): string[] {
-    const found = groups.flatMap((group) =>
-      group.has("param_names") ? this.#list(group.get("param_names"), "param_names") : [],
-    );
-    if (found.length === count && found.every((name) => typeof name === "string")) return found as string[];
+    const found: string[] = [];
+    for (const group of groups) {
+      const names = group.has("param_names") ? this.#list(group.get("param_names"), "param_names") : [];
+      if (found.length + names.length > count) break;
+      for (const name of names) if (typeof name === "string" && name.length <= longestName) found.push(name);
+    }
+    if (found.length === count) return found;
     const rest = "pass names: [...] in the order of the optimizer's parameters, or build it with named_parameters()";
     throw this.#error(`it has no names for its ${count} parameters; ${rest}`, "param_names");
   }
 
-  async #parameter(name: string, state: unknown, groups: readonly PickleDict[], id: unknown): Promise<Tensor[]> {
+  #checkNames(names: readonly string[], count: number): void {
+    if (names.length !== count) {
+      throw this.#error(`it has ${count} parameters and names: … has ${names.length}`, "param_groups");
+    }
+    const seen = new Set<string>();
+    for (const name of names) {
+      if (seen.has(name)) throw this.#error("two parameters would have this name", name);
+      seen.add(name);
+    }
+  }
+
+  async #parameter(storages: Storages, name: string, state: unknown, group: PickleDict): Promise<Tensor[]> {
     if (!(state instanceof Map)) throw this.#error("its state is no dict", name);
+    if (state.size > mostSlots) throw this.#error(`its state has ${state.size} parts, more than any optimizer's`, name);
     const tensors: Tensor[] = [];
     for (const [slot, value] of state) {
       this.#rejectForeign(slot);
-      const key = `${name}.${String(slot)}`;
-      if (isTensor(value)) tensors.push(await torchTensor(this.#storages(), value, key));
+      if (typeof slot !== "string" || slot.length > longestSlot) throw this.#error("a part without a name", name);
+      const key = `${name}.${slot}`;
+      if (isTensor(value)) tensors.push(await torchTensor(storages, value, key));
       else if (slot === stepName && typeof value === "number") tensors.push(stepTensor(key, value));
       else throw this.#error("neither a tensor nor a count", key);
     }
     // Apex' FusedAdam counts once for the group.
-    const counted = groups.find(
-      (group) => Array.isArray(group.get("params")) && (group.get("params") as unknown[]).includes(id),
-    );
-    const shared = counted?.get(stepName);
+    const shared = group.get(stepName);
     const hasStep = tensors.some((tensor) => tensor.name === `${name}.${stepName}`);
     if (state.size > 0 && !hasStep && typeof shared === "number")
       tensors.push(stepTensor(`${name}.${stepName}`, shared));
@@ -175,41 +211,16 @@ class StateDictReader {
   }
 
   #storages(): Storages {
-    return {
-      path: this.#source.path,
-      entry: (key) => this.#entries.get(`${this.#folder}data/${key}`),
-      read: (offset, into) => this.#source.read(offset, into),
-    };
+    return new Storages(this.#source, (key) => this.#entries.get(`${this.#folder}data/${key}`));
   }
+}
+
+/** A key of a dict in a message. */
+function shown(key: unknown): string {
+  return typeof key === "string" || typeof key === "number" ? String(key).slice(0, 100) : `a ${typeof key}`;
 }
 
 function stepTensor(name: string, steps: number): Tensor {
   const bytes = new Uint8Array(new Float64Array([steps]).buffer);
   return memoryTensor(name, "F64", [], bytes);
-}
-
-/** A hyper-parameter, if all groups have the same. */
-function sharedValue(groups: readonly PickleDict[], key: string): unknown {
-  const [first, ...rest] = groups.map((group) => group.get(key));
-  return rest.every((value) => value === first) ? first : undefined;
-}
-
-/** What all groups agree on, in the keys of our own configuration. */
-function configOf(groups: readonly PickleDict[]): SerializedObject {
-  const betas = groups.map((group) => group.get("betas")).map((pair) => (Array.isArray(pair) ? pair : []));
-  const beta = (i: number) => (betas.every((pair) => pair[i] === betas[0]?.[i]) ? betas[0]?.[i] : undefined);
-  const isL2 = groups.some((group) => group.get("decoupled_weight_decay") === false && group.get("weight_decay") !== 0);
-  const config = {
-    formula: "torch",
-    weight_decay: sharedValue(groups, "weight_decay"),
-    beta_1: beta(0),
-    beta_2: beta(1),
-    epsilon: sharedValue(groups, "eps"),
-    amsgrad: sharedValue(groups, "amsgrad"),
-    // Absent where it is the default, as in our own configurations.
-    maximize: sharedValue(groups, "maximize") || undefined,
-    // Weight decay in the gradient, which there is no option for here.
-    ...(isL2 && { decoupled_weight_decay: false }),
-  };
-  return { module: kerasOptimizers, class_name: "AdamW", config, registered_name: null };
 }

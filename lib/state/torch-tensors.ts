@@ -1,9 +1,11 @@
 /** Tensors of a PyTorch archive: views of storages, each an entry of its own. */
 
+import type { ByteSource } from "./byte-file.js";
 import type { Tensor } from "./checkpoint.js";
 import { dtypeOf, elementCount, isCount } from "./dtypes.js";
 import { CheckpointError } from "./errors.js";
-import { PersistentId, PickleCall, PickleGlobal } from "./pickle-reader.js";
+import { PersistentId, PickleCall, PickleGlobal } from "./pickle-values.js";
+import { StridedReader } from "./strided-reader.js";
 import type { ZipEntry } from "./zip-reader.js";
 
 /** PyTorch's storage classes and the types of their elements. */
@@ -20,6 +22,11 @@ export const storageTypes: Readonly<Record<string, string>> = {
   BoolStorage: "BOOL",
 };
 
+/** PyTorch's limit. */
+const mostDimensions = 64;
+/** Of a storage: PyTorch counts them. */
+const longestKey = 20;
+
 export const rebuildTensor = "torch._utils._rebuild_tensor_v2";
 export const rebuildParameter = "torch._utils._rebuild_parameter";
 
@@ -31,12 +38,24 @@ export const allowedGlobals: ReadonlySet<string> = new Set([
   ...Object.keys(storageTypes).map((name) => `torch.${name}`),
 ]);
 
-/** Reads ranges of the archive. */
-export interface Storages {
+/** The archive as tensors need it. */
+export class Storages {
   readonly path: string;
   /** The entry that holds a storage. */
-  entry(key: string): ZipEntry | undefined;
-  read(offset: number, into: Uint8Array): Promise<void>;
+  readonly entry: (key: string) => ZipEntry | undefined;
+  readonly strided: StridedReader;
+  readonly #source: ByteSource;
+
+  constructor(source: ByteSource, entry: (key: string) => ZipEntry | undefined) {
+    this.path = source.path;
+    this.entry = entry;
+    this.strided = new StridedReader(source.path);
+    this.#source = source;
+  }
+
+  read(offset: number, into: Uint8Array): Promise<void> {
+    return this.#source.read(offset, into);
+  }
 }
 
 export function isTensor(value: unknown): value is PickleCall {
@@ -50,13 +69,17 @@ export async function torchTensor(storages: Storages, call: PickleCall, name: st
   };
   if (call.function === rebuildParameter) {
     const inner = call.args[0];
-    return isTensor(inner) ? torchTensor(storages, inner, name) : fail("a parameter of no tensor");
+    return isTensor(inner) && inner.function === rebuildTensor
+      ? torchTensor(storages, inner, name)
+      : fail("a parameter of no tensor");
   }
   const [storage, offset, shape, strides] = call.args;
   const id = storage instanceof PersistentId ? storage.id : undefined;
   const [kind, type, key] = Array.isArray(id) ? id : [];
   const dtype = type instanceof PickleGlobal ? dtypeOf(storageTypes[type.name.replace("torch.", "")]) : undefined;
-  if (kind !== "storage" || !dtype || typeof key !== "string" || !isCount(offset)) return fail("no tensor");
+  if (kind !== "storage" || !dtype || typeof key !== "string" || key.length > longestKey || !isCount(offset))
+    return fail("no tensor");
+  if (Array.isArray(shape) && shape.length > mostDimensions) return fail(`${shape.length} dimensions`);
   if (!Array.isArray(shape) || !shape.every(isCount) || !Array.isArray(strides) || !strides.every(isCount)) {
     return fail("a shape or strides that are no counts");
   }
@@ -74,8 +97,8 @@ export async function torchTensor(storages: Storages, call: PickleCall, name: st
   const checksum = isWhole ? entry.checksum : undefined;
   if (isRowMajor(shape, strides)) return { ...contiguous, checksum, read };
   if (!isDense(shape, strides)) return fail("its elements overlap or have gaps; save it after .contiguous()");
-  const source: Tensor = { ...contiguous, checksum, read };
-  return { ...contiguous, read: permuted(source, strides, dtype.bytes) };
+  const strided = { source: { ...contiguous, checksum, read }, strides, bytes: dtype.bytes };
+  return { ...contiguous, read: (from, into) => storages.strided.read(strided, from, into) };
 }
 
 /** Strides of dimensions with one element do not matter. */
@@ -99,34 +122,4 @@ function isDense(shape: readonly number[], strides: readonly number[]): boolean 
     order.map((i) => shape[i] as number),
     order.map((i) => strides[i] as number),
   );
-}
-
-/** Reads a dense tensor in row-major order; all of it is in memory from the first call on. */
-function permuted(source: Tensor, strides: readonly number[], bytes: number): Tensor["read"] {
-  let ordered: Promise<Uint8Array> | undefined;
-  const { shape, byteLength } = source;
-  const load = async () => {
-    const from = new Uint8Array(byteLength);
-    await source.read(0, from);
-    const to = new Uint8Array(byteLength);
-    const index = shape.map(() => 0);
-    let element = 0;
-    for (let at = 0; at < byteLength; at += bytes) {
-      to.set(from.subarray(element * bytes, (element + 1) * bytes), at);
-      for (let i = shape.length - 1; i >= 0; i -= 1) {
-        const extent = shape[i] as number;
-        const stride = strides[i] as number;
-        index[i] = (index[i] as number) + 1;
-        element += stride;
-        if ((index[i] as number) < extent) break;
-        index[i] = 0;
-        element -= stride * extent;
-      }
-    }
-    return to;
-  };
-  return async (start, into) => {
-    ordered ??= load();
-    into.set((await ordered).subarray(start, start + into.length));
-  };
 }

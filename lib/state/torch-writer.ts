@@ -1,5 +1,6 @@
 /** Optimizer state for `optimizer.load_state_dict(torch.load(path, weights_only=True))`. */
 
+import { AdamWError } from "../errors.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { readCount } from "./counts.js";
 import { elementCount } from "./dtypes.js";
@@ -9,21 +10,28 @@ import { bytesOf, memoryTensor } from "./optimizer-state.js";
 import { PickleApply, PickleFloat, PickleName, PicklePersistent, PickleTuple, writePickle } from "./pickle-writer.js";
 import type { WriteOptions } from "./safetensors-writer.js";
 import { type TorchGroup, torchGroups } from "./torch-groups.js";
+import { checkpointNotes, rateNotes } from "./torch-notes.js";
 import { storageTypes } from "./torch-tensors.js";
 import { writeZip, type ZipContent } from "./zip-writer.js";
 
+const reader = "PyTorch";
 const rebuild = new PickleName("torch._utils", "_rebuild_tensor_v2");
 const orderedDict = new PickleName("collections", "OrderedDict");
 const storageOf = new Map(Object.entries(storageTypes).map(([storage, dtype]) => [dtype, storage]));
 
 /**
  * Writes a state_dict. Averages and accumulators, which PyTorch's optimizer does not know, go with the state under our
- * names: it keeps and saves them. The parameters' own values belong to the model's state_dict and are left out.
+ * names: it keeps and saves them, and so it does with counts in its groups. The parameters' own values belong to the model's state_dict and are left out.
  *
  * @throws INVALID_ARGUMENT for options PyTorch does not have, FILE, ABORTED
  */
 export async function writeTorch(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<number> {
-  const groups = torchGroups(checkpoint, "PyTorch");
+  const groups = torchGroups(checkpoint, reader);
+  if (groups.length === 0)
+    throw new AdamWError(
+      "INVALID_ARGUMENT",
+      `Expected a parameter that is trained for ${path}: PyTorch has no optimizer of none`,
+    );
   const storages: Tensor[] = [];
   const state = new Map<number, unknown>();
   const order = groups.flatMap(({ members }) => members);
@@ -48,6 +56,7 @@ export async function writeTorch(path: string, checkpoint: Checkpoint, options: 
       group.members.map((member) => checkpoint.parameters[member]?.name as string),
     );
   });
+  for (const [key, value] of await checkpointNotes(checkpoint, reader)) paramGroups[0]?.set(key, value);
   const root = new Map<string, unknown>([
     ["state", state],
     ["param_groups", paramGroups],
@@ -97,6 +106,7 @@ function groupValue(group: TorchGroup, ids: readonly number[], names: readonly s
     ["differentiable", false],
     ["fused", null],
     ["decoupled_weight_decay", true],
+    ...rateNotes(group),
     ["params", ids],
     ["param_names", names],
   ]);

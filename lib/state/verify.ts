@@ -17,6 +17,11 @@ export async function readTensor(
     if (tensor.checksum !== undefined) checksum.update(piece);
     use(piece, start);
   });
+  checkChecksum(path, tensor, checksum);
+}
+
+/** @throws CHECKPOINT where the checksum of all its bytes is another one than the tensor's */
+export function checkChecksum(path: string, tensor: Tensor, checksum: Checksum): void {
   if (tensor.checksum !== undefined && checksum.text !== tensor.checksum) {
     const problem = `checksum ${checksum.text} where ${tensor.checksum} is expected: the data is damaged`;
     throw new CheckpointError(path, problem, { key: tensor.name, ...(tensor.offset && { offset: tensor.offset }) });

@@ -77,11 +77,17 @@ function addEntry(
       place,
     );
   }
-  const start = async () => {
+  const findStart = async () => {
     const header = await zip.readLocalFileHeaderPromise(entry, { minimal: true }).catch((error: unknown) => {
       throw fail(error);
     });
     return header.fileDataStart;
+  };
+  // Any number of tensors can be in one storage.
+  let found: Promise<number> | undefined;
+  const start = () => {
+    found ??= findStart();
+    return found;
   };
   const checksum = entry.crc32.toString(16).padStart(8, "0");
   const bytes = async (limit: number) => {
@@ -94,9 +100,9 @@ function addEntry(
       : await inflate(packed, size).catch((error: unknown) => {
           throw new CheckpointError(source.path, (error as Error).message, place, { cause: error });
         });
-    const found = new Checksum();
-    found.update(unpacked);
-    if (unpacked.length !== size || found.text !== checksum) {
+    const actual = new Checksum();
+    actual.update(unpacked);
+    if (unpacked.length !== size || actual.text !== checksum) {
       throw new CheckpointError(source.path, "other bytes than the archive promises: the data is damaged", place);
     }
     return unpacked;

@@ -6,6 +6,7 @@
 
 import json
 import sys
+from io import BytesIO
 from pathlib import Path
 
 import torch
@@ -74,11 +75,28 @@ def record():
         for id, slots in half["state"].items()
     }
     torch.save(half, HERE / "bfloat16.pt")
+    record_model()
     saved = {name: flat(value) for name, value in params.items()}
     recorded = {"state": state_of(optimizer, params), "parameters": saved}
     train(optimizer, params, SAVED, END)
     recorded["end"] = {name: flat(value) for name, value in params.items()}
     (HERE / "expected.json").write_text(json.dumps(recorded) + "\n")
+
+
+def record_model():
+    """A checkpoint as PyTorch's tutorials write it: a whole model's state_dict beside the optimizer's."""
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    with torch.no_grad():
+        for i, parameter in enumerate(model.parameters()):
+            parameter.copy_(wave(parameter.shape, i))
+    optimizer = torch.optim.AdamW(model.named_parameters(), **OPTIONS)
+    for i, parameter in enumerate(model.parameters()):
+        parameter.grad = wave(parameter.shape, 10 + i)
+    optimizer.step()
+    checkpoint = {"epoch": 3, "model_state_dict": model.state_dict(), "optimizer_state_dict": optimizer.state_dict()}
+    torch.save(checkpoint, HERE / "model.pt")
+    moments = {name: flat(optimizer.state[value]["exp_avg"]) for name, value in model.named_parameters()}
+    (HERE / "model.json").write_text(json.dumps(moments) + "\n")
 
 
 def check():
@@ -102,6 +120,12 @@ def check():
     for name in SHAPES:
         torch.testing.assert_close(other[name], params[name], rtol=1e-6, atol=1e-7)
     assert loaded["param_groups"][0]["param_names"] == list(SHAPES)
+    # The counts that only this package knows are kept, and stay what they were when PyTorch goes on.
+    torch.save(optimizer.state_dict(), BytesIO())
+    for key, value in loaded["param_groups"][0].items():
+        if key.startswith("fused_adamw_"):
+            assert optimizer.state_dict()["param_groups"][0][key] == value, key
+    assert loaded["param_groups"][0]["fused_adamw_steps"] == SAVED
     print("PyTorch", torch.__version__, "loads ours.pt and ours.safetensors and continues the same trajectory")
 
 
