@@ -62,7 +62,7 @@ const match: Kind<GroupMatch> = {
   },
 };
 
-const groupFields: Fields<ParameterGroup> = {
+export const groupFields: Fields<ParameterGroup> = {
   match: { key: "match", kind: match },
   learningRateMultiplier: { key: "learning_rate_multiplier", kind: nonNegative, default: undefined },
   weightDecay: { key: "weight_decay", kind: nonNegative, default: undefined },
@@ -114,7 +114,13 @@ export function resolveGroups(
     const matches = matcher(pattern);
     const chosen = settings.filter((_, index) => matches(parameters[index] as GroupParameter));
     if (chosen.length === 0 && !optional) {
-      throw invalid(`groups[${i}].match`, "a pattern that some parameter matches (or optional: true)", pattern);
+      const names = parameters.slice(0, 4).map(({ name }) => name);
+      const some = names.join(", ") + (parameters.length > names.length ? " …" : "");
+      throw invalid(
+        `groups[${i}].match`,
+        `a pattern that some parameter matches (${some}), or optional: true,`,
+        pattern,
+      );
     }
     for (const setting of chosen) Object.assign(setting, fields);
   });

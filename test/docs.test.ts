@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { AdamW } from "../lib/adamw.js";
+import { runtimeKeys } from "../lib/device.js";
 import { errorCodes } from "../lib/errors.js";
+import { groupFields } from "../lib/groups.js";
+import { lossScaleFields } from "../lib/loss-scale-options.js";
 import { optionFields } from "../lib/options.js";
 import * as schedules from "../lib/schedules/index.js";
 
@@ -40,6 +43,22 @@ describe("the documentation", () => {
     for (const name of [...Object.keys(optionFields), ...Object.keys(schedules)]) {
       expect(readme, name).to.include(`\`${name}\``);
     }
+  });
+
+  it("the reference lists every field of groups, schedules, the loss scaler, the runtime and the report", () => {
+    const reference = read("docs/api.md");
+    const report = new AdamW({ reportNorms: true })
+      .build([{ name: "w", value: new Float32Array(1) }])
+      .apply([new Float32Array(1)]);
+    const names = [
+      ...runtimeKeys,
+      ...Object.keys(groupFields),
+      ...Object.keys(lossScaleFields),
+      ...Object.keys(report ?? {}),
+      ...Object.entries(schedules).flatMap(([name, { fields }]) => [name, ...Object.keys(fields)]),
+    ];
+    expect(names).to.have.length.above(60);
+    for (const name of names) expect(reference, name).to.include(`\`${name}\``);
   });
 
   it("the README lists every method and property of AdamW", () => {

@@ -9,6 +9,7 @@ export type Rename = Readonly<Record<string, string>> | ((name: string) => strin
 
 /** The file's tensors by the names that `rename` gives their parameters. */
 export function renameTensors(checkpoint: Checkpoint, rename: Rename = {}): Map<string, Tensor> {
+  if (typeof rename !== "function") checkTable(checkpoint, rename);
   const newName =
     typeof rename === "function" ? rename : (name: string) => (Object.hasOwn(rename, name) ? rename[name] : name);
   const stored = new Map<string, Tensor>();
@@ -28,6 +29,19 @@ export function renameTensors(checkpoint: Checkpoint, rename: Rename = {}): Map<
     stored.set(name, tensor);
   }
   return stored;
+}
+
+/** A name that is not in the file is a slip: what it was to rename would keep its name. */
+function checkTable({ path, tensors, parameters }: Checkpoint, table: Readonly<Record<string, string>>): void {
+  const known = new Set(parameters.map(({ name }) => name));
+  for (const name of tensors.keys()) known.add(splitTensorName(name)?.parameter ?? name);
+  const unknown = Object.keys(table).find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  const some = [...known].slice(0, 8).join(", ") + (known.size > 8 ? " …" : "");
+  throw new AdamWError(
+    "INVALID_ARGUMENT",
+    `Expected rename to name parameters of ${path} (${some}) but received "${unknown}"`,
+  );
 }
 
 /** The same checkpoint, its parameters under other names. @throws INVALID_ARGUMENT when two get the same */

@@ -274,6 +274,7 @@ describe("loading", () => {
     await build().load(file("strict"), { rename: { p0: "model/p0" } });
     await build().load(file("strict"), { rename: (name) => (name === "p0" ? "model/p0" : name) });
     await rejectsLater("INVALID_ARGUMENT", build().load(file("strict"), { rename: () => "p1" }), "different names");
+    await rejectsLater("INVALID_ARGUMENT", build().load(file("strict"), { rename: { q0: "p0" } }), "(p0, p1)", '"q0"');
     await rejectsLater("INVALID_ARGUMENT", build().load(file("strict"), { rename: (() => 3) as never }), "rename");
     await rejectsLater("INVALID_ARGUMENT", build().load(file("strict"), { rename: { p0: 3 } as never }), "rename");
   });
