@@ -113,7 +113,7 @@ export class AheadStepper extends Stepper {
   }
 
   #called(rates: StepRates, step: number): number {
-    return rates.learningRateAt(step, (step + 1) % this.accumulation !== 0);
+    return rates.learningRateAt(step, this.isMicroStep(step));
   }
 
   #takeReport(): void {

@@ -44,8 +44,7 @@ export class DirectStepper extends Stepper {
     const chosen = this.prepare(step, () => {
       const { controls } = this.blocks;
       const { steps } = this;
-      const isMicroStep = (steps + 1) % this.accumulation !== 0;
-      controls[controlAt.learningRate] = step.rates.learningRateAt(steps, isMicroStep);
+      controls[controlAt.learningRate] = step.rates.learningRateAt(steps, this.isMicroStep(steps));
       controls[controlAt.weightDecay] = step.rates.weightDecayAt(steps);
     });
     if (chosen !== undefined) this.bindings.use(chosen);

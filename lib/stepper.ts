@@ -105,6 +105,11 @@ export abstract class Stepper {
     return this.bindings.prepare(gradients, zeroGradients);
   }
 
+  /** Whether raw step `step` only accumulates: `is_micro_step` of native/rule/control.h. */
+  protected isMicroStep(step: number): boolean {
+    return (step + 1) % this.accumulation !== 0;
+  }
+
   /** The report in the block; `hasGradient` says which parameters had one, by row. */
   protected readReport(hasGradient: (row: number) => boolean): StepReport {
     const report = readReport(this.blocks.report, this.accumulation);

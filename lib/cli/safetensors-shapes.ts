@@ -1,6 +1,7 @@
 /** The shapes in a safetensors file (https://github.com/huggingface/safetensors#format): its header, never its data. */
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { isOwn } from "../state/metadata.js";
 import { isRecord } from "../validate.js";
 import { CommandError } from "./exit.js";
 import type { ShapedParameter } from "./models.js";
@@ -9,17 +10,27 @@ const lengthBytes = 8;
 /** The limit of the reference implementation. */
 const mostHeaderBytes = 100_000_000;
 
-/** Every tensor of the file in its order. @throws CommandError for a file of another kind */
+/** Every tensor of the file in its order; of a checkpoint of ours, the parameters that it belongs to. @throws CommandError for a file of another kind */
 export function readSafetensorsShapes(path: string): ShapedParameter[] {
   const header = readHeader(path);
+  const { __metadata__: strings } = header;
+  if (isRecord(strings) && isOwn(strings as Record<string, string>)) return ownParameters(path, strings.parameters);
   return Object.entries(header)
     .filter(([name]) => name !== "__metadata__")
-    .map(([name, entry]) => {
-      const shape = isRecord(entry) ? entry.shape : undefined;
-      const isShape = Array.isArray(shape) && shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
-      if (!isShape) throw notSafetensors(path, `${name} has no shape`);
-      return { name, shape };
-    });
+    .map(([name, entry]) => ({ name, shape: shapeOf(path, name, entry) }));
+}
+
+function ownParameters(path: string, json: unknown): ShapedParameter[] {
+  const list: unknown = typeof json === "string" ? JSON.parse(json) : undefined;
+  if (!Array.isArray(list)) throw notSafetensors(path, "it does not list its parameters");
+  return list.map((entry) => ({ name: String(entry?.name), shape: shapeOf(path, String(entry?.name), entry) }));
+}
+
+function shapeOf(path: string, name: string, entry: unknown): readonly number[] {
+  const shape = isRecord(entry) ? entry.shape : undefined;
+  const isShape = Array.isArray(shape) && shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
+  if (!isShape) throw notSafetensors(path, `${name} has no shape`);
+  return shape;
 }
 
 function readHeader(path: string): Record<string, unknown> {

@@ -59,6 +59,16 @@ describe("plan", () => {
     expect(parameters).to.be.within(counts["llama-3.1-8b"]! / 16.1, counts["llama-3.1-8b"]! / 15.9);
   });
 
+  it("takes the parameters of a checkpoint, not its moments", async () => {
+    const optimizer = new AdamW().build([
+      { name: "w", shape: [3, 4], value: new Float32Array(12) },
+      { name: "b", value: new Float32Array(4) },
+    ]);
+    await optimizer.save(join(folder, "state.safetensors"), { parameters: true });
+    const plan = await cliJson<Plan>("plan", join(folder, "state.safetensors"));
+    expect(plan).to.include({ parameters: 16, tensors: 2 });
+  });
+
   it("takes the shapes of a safetensors file", async () => {
     const header = JSON.stringify({
       __metadata__: { format: "pt" },
