@@ -166,7 +166,8 @@ void fails_cleanly() {
                          throws("CUDA", [&] { model.optimizer.exchange_ema(); });
     expect(refuses, "call %d failed half-way, and the optimizer goes on", static_cast<int>(n));
     model.optimizer.set_counters(model.optimizer.counters());
-    expect(throws("CUDA", [&] { model.optimizer.step(kControls); }), "new counts have mended what they are but part of");
+    expect(throws("CUDA", [&] { model.optimizer.step(kControls); }),
+           "new counts have mended what they are but part of");
     model.optimizer.mend();
     model.optimizer.step(kControls);
   }
