@@ -1,6 +1,5 @@
 /** Optimizer state for `optimizer.load_state_dict(torch.load(path, weights_only=True))`. */
 
-import { AdamWError } from "../errors.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { readCount } from "./counts.js";
 import { elementCount } from "./dtypes.js";
@@ -27,11 +26,6 @@ const storageOf = new Map(Object.entries(storageTypes).map(([storage, dtype]) =>
  */
 export async function writeTorch(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<number> {
   const groups = torchGroups(checkpoint, reader);
-  if (groups.length === 0)
-    throw new AdamWError(
-      "INVALID_ARGUMENT",
-      `Expected a parameter that is trained for ${path}: PyTorch has no optimizer of none`,
-    );
   const storages: Tensor[] = [];
   const state = new Map<number, unknown>();
   const order = groups.flatMap(({ members }) => members);
