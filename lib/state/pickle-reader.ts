@@ -122,7 +122,8 @@ class PickleReader {
   long(length: number): number | bigint {
     const digits = Buffer.from(this.take(length)).reverse().toString("hex");
     const signed = BigInt.asIntN(8 * length, BigInt(`0x0${digits}`));
-    return BigInt(Number(signed)) === signed ? Number(signed) : signed;
+    const number = Number(signed);
+    return Number.isFinite(number) && BigInt(number) === signed ? number : signed;
   }
 
   text(length: number): string {
