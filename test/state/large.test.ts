@@ -124,4 +124,14 @@ describe("saving and loading", () => {
       await run(name, 545_000_000);
     });
   }
+
+  // 4095 and 4097: the last block and the last chunk are parts.
+  it("take no more where the state is transposed", async () => {
+    const transposed = fileURLToPath(new URL("./transposed-child.ts", import.meta.url));
+    const argv = [...typescriptArgv, transposed, file("transposed.pt"), "4095", "4097"];
+    const { stdout } = await promisify(execFile)(process.execPath, argv);
+    const { load, wrong } = JSON.parse(stdout);
+    expect(wrong, "elements out of their place").to.equal(0);
+    expect(load, "bytes of memory for loading").to.be.at.most(64 * mebibyte);
+  });
 });
