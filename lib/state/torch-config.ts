@@ -38,18 +38,25 @@ function shared(values: readonly unknown[]): unknown {
   return isPlain ? first : "something else than a number";
 }
 
+/** PyTorch's schedulers multiply each group's rate by itself: so far do they drift apart. */
+const rounding = 2 ** -48;
+
 /** The optimizer's own rate, of which each group's is a multiple; null where they are of no one rate. @throws CHECKPOINT */
 export async function learningRateOf(storages: Storages, groups: readonly PickleDict[]): Promise<number | null> {
-  const rates = new Set<number>();
+  const rates: { lr: number; multiplier: number; saved: number }[] = [];
   for (const group of groups) {
-    const [rate, multiplier, saved] = ["lr", multiplierKey, rateKey].map((key) => group.get(key));
+    const [rate, multiplier = 1, saved = rate] = ["lr", multiplierKey, rateKey].map((key) => group.get(key));
     const lr = isTensor(rate) ? await scalar(storages, rate) : rate;
-    if (typeof lr !== "number") return null;
-    if (typeof multiplier !== "number" || typeof saved !== "number") rates.add(lr);
-    else rates.add(saved * multiplier === lr ? saved : lr / multiplier);
+    if (typeof lr !== "number" || typeof multiplier !== "number") return null;
+    rates.push({ lr, multiplier, saved: typeof saved === "number" ? saved : lr });
   }
-  const [first = null] = rates;
-  return rates.size === 1 ? first : null;
+  const first = rates.find(({ multiplier }) => multiplier === 1) ?? rates[0];
+  if (!first) return null;
+  const own = first.saved * first.multiplier === first.lr ? first.saved : first.lr / first.multiplier;
+  const agrees = rates.every(({ lr, multiplier }) => {
+    return multiplier === 1 ? lr === own : Math.abs(own * multiplier - lr) <= rounding * Math.abs(lr);
+  });
+  return agrees ? own : null;
 }
 
 /** The rate of an optimizer made with lr=torch.tensor(…). */

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { CheckpointError } from "../../lib/index.js";
 import { ByteMemory } from "../../lib/state/byte-file.js";
 import { openCheckpoint } from "../../lib/state/formats.js";
-import { PickleApply, PickleName, PicklePersistent, PickleTuple, writePickle } from "../../lib/state/pickle-writer.js";
+import { PickleApply, PickleName, PickleTuple, writePickle } from "../../lib/state/pickle-writer.js";
 import { rejectsLater } from "./rejects-later.js";
 import { archive, openTorch } from "./torch-archive.js";
 
@@ -38,27 +38,6 @@ describe("hostile PyTorch files", () => {
     await fails(await archive(writePickle(state)), "bitsandbytes' 8-bit optimizers is not supported");
     await fails(await archive(writePickle(new Map([["base_optimizer_state", 1]]))), "DeepSpeed's ZeRO");
     await fails(await archive(writePickle(new Map([["epoch", 1]]))), "it has epoch");
-  });
-
-  it("count updates for the group where Apex does", async () => {
-    const storage = new PicklePersistent("storage", new PickleName("torch", "FloatStorage"), "0", "cuda:0", 2);
-    const hooks = new PickleApply(new PickleName("collections", "OrderedDict"));
-    const rebuild = new PickleName("torch._utils", "_rebuild_tensor_v2");
-    const moment = new PickleApply(rebuild, storage, 0, new PickleTuple(2), new PickleTuple(1), false, hooks);
-    const group = new Map<string, unknown>([
-      ["step", 7],
-      ["params", [0]],
-    ]);
-    const root = new Map<string, unknown>([
-      ["state", new Map([[0, new Map([["exp_avg", moment]])]])],
-      ["param_groups", [group]],
-    ]);
-    const source = await archive(writePickle(root), { "archive/data/0": Buffer.alloc(8) });
-    const { tensors } = await openTorch(source, ["w"]);
-    const step = new Uint8Array(8);
-    await tensors.get("w.step")?.read(0, step);
-    expect(new Float64Array(step.buffer)[0]).to.equal(7);
-    expect(tensors.get("w.exp_avg")?.shape).to.deep.equal([2]);
   });
 
   it("with damaged pickles are rejected", async () => {

@@ -1,6 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { AdamW, LossScaleOptimizer } from "../../lib/index.js";
+import { ByteMemory } from "../../lib/state/byte-file.js";
+import { learningRateOf } from "../../lib/state/torch-config.js";
+import { rateNotes } from "../../lib/state/torch-notes.js";
+import { Storages } from "../../lib/state/torch-tensors.js";
 import { type Case, cases, fingerprint, make, train } from "./cases.js";
 import { rejectsLater } from "./rejects-later.js";
 import { temporaryFolder } from "./temporary.js";
@@ -60,6 +64,20 @@ describe("a training resumed from PyTorch's format", () => {
     const { metadata } = await again.load(file("rate.pt"));
     expect(again.learningRate).to.equal(0.1 + 2 ** -50);
     expect(metadata).to.deep.equal({ epoch: "3" });
+  });
+
+  it("has the rate that a scheduler of PyTorch has set in every group", async () => {
+    const storages = new Storages(new ByteMemory("none", Buffer.alloc(0)), () => undefined);
+    const group = (lr: number, multiplier?: number) =>
+      new Map<string, unknown>([
+        ["lr", lr],
+        ...(multiplier === undefined ? [] : rateNotes({ lr, rate: 1e-3, multiplier })),
+      ]);
+    // The products of different roundings, as PyTorch's schedulers form them.
+    expect(await learningRateOf(storages, [group(1e-4), group(1e-3 * 0.3 * 0.1, 0.3)])).to.equal(1e-4);
+    expect(await learningRateOf(storages, [group(1e-4, 0.5)])).to.equal(2e-4);
+    expect(await learningRateOf(storages, [group(1e-4), group(1e-3)])).to.equal(null);
+    expect(await learningRateOf(storages, [group(1e-4), group(1e-4, 0.3)])).to.equal(null);
   });
 
   /** The file after so many updates in PyTorch, which keeps what it does not know. */

@@ -4,9 +4,10 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { AdamW, type AdamWOptions, schedules } from "../../lib/index.js";
 import { ByteMemory } from "../../lib/state/byte-file.js";
+import { PickleApply, PickleName, PicklePersistent, PickleTuple, writePickle } from "../../lib/state/pickle-writer.js";
 import { rejectsLater } from "./rejects-later.js";
 import { temporaryFolder } from "./temporary.js";
-import { openTorch } from "./torch-archive.js";
+import { archive, openTorch } from "./torch-archive.js";
 
 type Recorded = Record<string, number[]>;
 
@@ -181,5 +182,33 @@ describe("states of the real PyTorch", () => {
     await writeFile(file("damaged.pt"), damaged);
     await rejectsLater("CHECKPOINT", optimizer.load(file("damaged.pt")), "dense.bias.exp_avg", "checksum");
     expect(optimizer.variables.map(({ value }) => value)).to.deep.equal(before);
+  });
+
+  it("count updates for the group where Apex does, and have the rate that is a tensor", async () => {
+    const storage = new PicklePersistent("storage", new PickleName("torch", "FloatStorage"), "0", "cuda:0", 2);
+    const single = new PicklePersistent("storage", new PickleName("torch", "FloatStorage"), "1", "cpu", 1);
+    const hooks = new PickleApply(new PickleName("collections", "OrderedDict"));
+    const rebuild = new PickleName("torch._utils", "_rebuild_tensor_v2");
+    const moment = new PickleApply(rebuild, storage, 0, new PickleTuple(2), new PickleTuple(1), false, hooks);
+    const rate = new PickleApply(rebuild, single, 0, new PickleTuple(), new PickleTuple(), false, hooks);
+    const group = new Map<string, unknown>([
+      ["step", 7],
+      ["lr", rate],
+      ["params", [0]],
+    ]);
+    const root = new Map<string, unknown>([
+      ["state", new Map([[0, new Map([["exp_avg", moment]])]])],
+      ["param_groups", [group]],
+    ]);
+    const source = await archive(writePickle(root), {
+      "archive/data/0": Buffer.alloc(8),
+      "archive/data/1": Buffer.from(Float32Array.of(0.25).buffer),
+    });
+    const { tensors, learningRate } = await openTorch(source, ["w"]);
+    const step = new Uint8Array(8);
+    await tensors.get("w.step")?.read(0, step);
+    expect(new Float64Array(step.buffer)[0]).to.equal(7);
+    expect(learningRate).to.equal(0.25);
+    expect(tensors.get("w.exp_avg")?.shape).to.deep.equal([2]);
   });
 });
