@@ -60,11 +60,7 @@ export async function checkpointNotes(checkpoint: Checkpoint, reader: string): P
 }
 
 /** For a group. */
-export function rateNotes({
-  lr,
-  rate,
-  multiplier,
-}: Pick<TorchGroup, "lr" | "rate" | "multiplier">): [string, unknown][] {
+export function rateNotes({ lr, rate, multiplier }: TorchGroup): [string, unknown][] {
   if (lr === rate) return [];
   return [
     [rateKey, new PickleFloat(rate)],

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { AdamW, LossScaleOptimizer } from "../../lib/index.js";
 import { ByteMemory } from "../../lib/state/byte-file.js";
 import { learningRateOf } from "../../lib/state/torch-config.js";
-import { rateNotes } from "../../lib/state/torch-notes.js";
+import { multiplierKey, rateKey } from "../../lib/state/torch-notes.js";
 import { Storages } from "../../lib/state/torch-tensors.js";
 import { type Case, cases, fingerprint, make, train } from "./cases.js";
 import { rejectsLater } from "./rejects-later.js";
@@ -71,7 +71,12 @@ describe("a training resumed from PyTorch's format", () => {
     const group = (lr: number, multiplier?: number) =>
       new Map<string, unknown>([
         ["lr", lr],
-        ...(multiplier === undefined ? [] : rateNotes({ lr, rate: 1e-3, multiplier })),
+        ...(multiplier === undefined
+          ? []
+          : ([
+              [rateKey, 1e-3],
+              [multiplierKey, multiplier],
+            ] as const)),
       ]);
     // The products of different roundings, as PyTorch's schedulers form them.
     expect(await learningRateOf(storages, [group(1e-4), group(1e-3 * 0.3 * 0.1, 0.3)])).to.equal(1e-4);
