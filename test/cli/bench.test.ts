@@ -175,7 +175,10 @@ describe("bench", () => {
     ];
     for (const [what, args] of others) {
       it(`prints what is finished and gives the terminal back: ${what}`, async function () {
-        if (args.length > 0 && !existsSync(join(root, "dist/index.js"))) this.skip();
+        if (args.length > 0 && !existsSync(join(root, "dist/index.js"))) {
+          console.log("bench --against: skipped: dist/ is not built (npm run build:ts)");
+          this.skip();
+        }
         const { status, screen } = await cliInTerminal(
           ["bench", "1e3", "--threads", "1", "--min-time", "60", ...args],
           80,
