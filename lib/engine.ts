@@ -221,6 +221,20 @@ export class Engine {
     this.#idle().writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value, offset);
   }
 
+  /**
+   * A slot's own memory, to be taken back before anything else happens to the optimizer; undefined where JavaScript cannot
+   * have it.
+   */
+  lendSlot(parameter: Parameter, slot: SlotName): Float32Array | undefined {
+    this.#hasNewSlots = false;
+    return this.#settled().lendSlot(this.#row(parameter), tables.slots.indexOf(slot));
+  }
+
+  /** Nobody reaches the slot by this array any more. */
+  takeBack(slot: Float32Array): void {
+    native.detach(slot);
+  }
+
   #row(parameter: Parameter): number {
     return this.#bindings.rowOf(parameter) ?? -1;
   }

@@ -141,6 +141,8 @@ export interface NativeOptimizer {
   /** The whole slot, or with `offset` the elements from there on that the array covers. */
   readSlot(index: number, slot: number, to: Float32Array, offset?: number): Float32Array;
   writeSlot(index: number, slot: number, from: Float32Array, offset?: number): void;
+  /** The slot's own memory as an array; undefined where JavaScript cannot have it. */
+  lendSlot(index: number, slot: number): Float32Array | undefined;
   /** Parameters and averages trade places. */
   exchangeEma(): void;
   /** Parameters become their averages. */
@@ -168,6 +170,10 @@ interface Native {
   setErrorClass(errorClass: typeof AdamWError): void;
   devices(): DeviceInfo[];
   facts(device: string): DeviceFacts;
+  /** The CRC-32 of bytes that come after others with the checksum `before`, computed off the event loop. */
+  checksum(bytes: Uint8Array, before: number): Promise<number>;
+  /** Takes an array's memory away from it. */
+  detach(array: Float32Array): void;
   /** Where the memory of an array is. */
   addressOf(array: Float32Array): bigint;
   readonly tables: NativeTables;

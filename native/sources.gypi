@@ -20,7 +20,7 @@
     {
       "target_name": "cpu",
       "type": "static_library",
-      "sources": ["kernels/cpu/device.cpp", "kernels/cpu/features.cpp", "kernels/cpu/pages.cpp", "kernels/cpu/system.cpp", "kernels/cpu/threads.cpp"]
+      "sources": ["kernels/cpu/checksum.cpp", "kernels/cpu/device.cpp", "kernels/cpu/features.cpp", "kernels/cpu/pages.cpp", "kernels/cpu/system.cpp", "kernels/cpu/threads.cpp"]
     },
     {
       "target_name": "cpu_scalar",

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { AdamW } from "../lib/adamw.js";
 import { pair } from "./optimizers.js";
@@ -69,6 +72,23 @@ describe("memory use", () => {
     });
     // They take 450 MiB together, and their parameters 150.
     expect(leaked).to.be.below(64);
+  });
+
+  it("stays flat over checkpoints that are saved from the state and loaded into it", async () => {
+    const path = join(mkdtempSync(join(tmpdir(), "fused-adamw-leaks-")), "checkpoint");
+    try {
+      const leaked = await growth(async () => {
+        for (let i = 0; i < 100; i += 1) {
+          const optimizer = build();
+          await optimizer.save(path, { snapshot: "stream" });
+          await optimizer.load(path);
+          optimizer.dispose();
+        }
+      });
+      expect(leaked).to.be.below(32);
+    } finally {
+      rmSync(dirname(path), { recursive: true });
+    }
   });
 
   it("stays flat over builds that fail", async () => {

@@ -42,7 +42,7 @@ export class ByteSink {
    */
   async append(
     tensor: Tensor,
-    onPiece: (piece: Uint8Array) => void,
+    onPiece: (piece: Uint8Array) => Promise<void> | void,
     { start = 0, end = tensor.byteLength }: Range = {},
   ): Promise<void> {
     while (start < end) {
@@ -50,7 +50,7 @@ export class ByteSink {
         const piece = tensor.memory.subarray(start, Math.min(end, start + pieceBytes));
         await this.flush();
         this.#begin(piece);
-        onPiece(piece);
+        await onPiece(piece);
         start += piece.length;
         continue;
       }
@@ -59,7 +59,7 @@ export class ByteSink {
       if (tensor.memory) piece.set(tensor.memory.subarray(start, start + piece.length));
       else await tensor.read(start, piece);
       this.#filled += piece.length;
-      onPiece(piece);
+      await onPiece(piece);
       start += piece.length;
       if (this.#filled === pieceBytes) await this.#turn();
     }

@@ -85,8 +85,13 @@ export function valueTensors(
   });
 }
 
-/** A slot where it is: read from the device piece by piece. */
-export function liveTensor({ engine }: OptimizerState, { name, parameter, slot }: StateSlot): Tensor {
+/** A slot where it is: `lent`, or read from the device piece by piece. */
+export function liveTensor(
+  { engine }: OptimizerState,
+  { name, parameter, slot }: StateSlot,
+  lent: Float32Array | undefined,
+): Tensor {
+  if (lent) return memoryTensor(name, "F32", parameter.shape, bytesOf(lent));
   return {
     name,
     dtype: "F32",

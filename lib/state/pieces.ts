@@ -17,12 +17,16 @@ const ahead = 3;
 export class PieceReader {
   readonly #buffers = Array.from({ length: ahead + 1 }, () => new Uint8Array(0));
 
-  /** Calls `use` with every piece, in order; the bytes are good until it returns. */
-  async each(tensor: Tensor, use: (piece: Uint8Array, start: number) => void): Promise<void> {
+  /** Calls `use` with every piece, in order; the bytes are good until it is done, and those read `into` memory stay. */
+  async each(
+    tensor: Tensor,
+    use: (piece: Uint8Array, start: number) => Promise<void> | void,
+    into?: Uint8Array,
+  ): Promise<void> {
     const pending: Promise<Uint8Array>[] = [];
     const count = Math.ceil(tensor.byteLength / readPieceBytes);
     const begin = (index: number) => {
-      const piece = this.#read(tensor, index);
+      const piece = this.#read(tensor, index, into);
       // `use` may throw before anybody awaits this.
       piece.catch(() => undefined);
       pending.push(piece);
@@ -32,7 +36,7 @@ export class PieceReader {
       for (let index = 0; index < count; index += 1) {
         const piece = (await pending.shift()) as Uint8Array;
         if (index + ahead < count) begin(index + ahead);
-        use(piece, index * readPieceBytes);
+        await use(piece, index * readPieceBytes);
       }
     } finally {
       // The buffers and the file are free again.
@@ -40,10 +44,11 @@ export class PieceReader {
     }
   }
 
-  async #read(tensor: Tensor, index: number): Promise<Uint8Array> {
+  async #read(tensor: Tensor, index: number, into: Uint8Array | undefined): Promise<Uint8Array> {
     const start = index * readPieceBytes;
     const length = Math.min(readPieceBytes, tensor.byteLength - start);
-    const piece = this.#buffer(index % this.#buffers.length, length).subarray(0, length);
+    const buffer = into?.subarray(start) ?? this.#buffer(index % this.#buffers.length, length);
+    const piece = buffer.subarray(0, length);
     await tensor.read(start, piece);
     return piece;
   }

@@ -47,9 +47,9 @@ export function writeSafetensors(
       const checksums: Record<string, string> = { ...placeholders };
       for (const tensor of ordered) {
         const checksum = new Checksum();
-        await sink.append(tensor, (piece) => {
+        await sink.append(tensor, async (piece) => {
           checkSignal(signal, "Saving");
-          checksum.update(piece);
+          await checksum.update(piece);
           progress?.({ done: sink.position - reserved.length, total });
         });
         checksums[tensor.name] = checksum.text;

@@ -124,9 +124,24 @@ function copied(state: OptimizerState, withValues: boolean): Source {
 }
 
 function streamed(state: OptimizerState, withValues: boolean): Source {
-  const release = state.hold('The state is being saved with snapshot: "stream"');
-  const live = stateSlots(state).map((slot) => liveTensor(state, slot));
-  return { tensors: [...stepTensors(state), ...live, ...(withValues ? valueTensors(state) : [])], release };
+  const { engine } = state;
+  const lent: Float32Array[] = [];
+  const free = state.hold('The state is being saved with snapshot: "stream"');
+  const release = () => {
+    for (const slot of lent) engine.takeBack(slot);
+    free();
+  };
+  try {
+    const live = stateSlots(state).map((place) => {
+      const slot = engine.lendSlot(place.parameter, place.slot);
+      if (slot) lent.push(slot);
+      return liveTensor(state, place, slot);
+    });
+    return { tensors: [...stepTensors(state), ...live, ...(withValues ? valueTensors(state) : [])], release };
+  } catch (error) {
+    release();
+    throw error;
+  }
 }
 
 /** The optimizer's state as a checkpoint, its numbers in `tensors`. */

@@ -81,7 +81,7 @@ export class StridedReader {
       for (let start = 0; start < source.byteLength; start += chunkBytes) {
         const chunk = this.#chunkOf(Math.min(chunkBytes, source.byteLength - start));
         await source.read(start, chunk);
-        checksum.update(chunk);
+        await checksum.update(chunk);
       }
       checkChecksum(this.#path, source, checksum);
     }

@@ -174,9 +174,9 @@ async function writeShards(
     await AtomicFile.write(join(folder, names[i] as string), async (file) => {
       const sink = new ByteSink(file, 0);
       for (const { weight, ...range } of shard) {
-        const onPiece = (piece: Uint8Array) => {
+        const onPiece = async (piece: Uint8Array) => {
           checkSignal(signal, "Saving");
-          checksums.get(weight.name)?.update(piece);
+          await checksums.get(weight.name)?.update(piece);
           done += piece.length;
           progress?.({ done, total });
         };

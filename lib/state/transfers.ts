@@ -6,7 +6,7 @@ import { dtypeOf, toFloat32 } from "./dtypes.js";
 import { checkSignal } from "./errors.js";
 import type { Transfer } from "./load-plan.js";
 import { stepName, valueName } from "./names.js";
-import { floatsOf, type OptimizerState } from "./optimizer-state.js";
+import { bytesOf, floatsOf, type OptimizerState } from "./optimizer-state.js";
 import { PieceReader, readPieceBytes } from "./pieces.js";
 import { readTensor, verifyTensor } from "./verify.js";
 
@@ -68,12 +68,20 @@ export class Transfers {
     for (const transfer of this.#others) await this.#transfer(transfer);
   }
 
-  #transfer(transfer: Elements, onBytes: (count: number) => void = () => {}): Promise<void> {
+  async #transfer(transfer: Elements, onBytes: (count: number) => void = () => {}): Promise<void> {
     const { tensor } = transfer;
-    return readTensor(this.#path, tensor, this.#reader, (piece, start) => {
-      this.#put(transfer, tensor, piece, start);
+    const { engine } = this.#state;
+    const isAsStored = isSlot(transfer) && tensor.dtype === "F32";
+    const slot = isAsStored ? engine.lendSlot(transfer.parameter, transfer.slot) : undefined;
+    const use = (piece: Uint8Array, start: number) => {
+      if (!slot) this.#put(transfer, tensor, piece, start);
       onBytes(piece.length);
-    });
+    };
+    try {
+      await readTensor(this.#path, tensor, this.#reader, use, slot && bytesOf(slot));
+    } finally {
+      if (slot) engine.takeBack(slot);
+    }
   }
 
   #put(transfer: Elements, { dtype: name }: Tensor, piece: Uint8Array, start: number): void {

@@ -11,12 +11,14 @@ export async function readTensor(
   tensor: Tensor,
   reader: PieceReader,
   use: (piece: Uint8Array, start: number) => void,
+  into?: Uint8Array,
 ): Promise<void> {
   const checksum = new Checksum();
-  await reader.each(tensor, (piece, start) => {
-    if (tensor.checksum !== undefined) checksum.update(piece);
+  const take = async (piece: Uint8Array, start: number) => {
+    if (tensor.checksum !== undefined) await checksum.update(piece);
     use(piece, start);
-  });
+  };
+  await reader.each(tensor, take, into);
   checkChecksum(path, tensor, checksum);
 }
 

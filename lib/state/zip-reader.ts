@@ -101,7 +101,7 @@ function addEntry(
           throw new CheckpointError(source.path, (error as Error).message, place, { cause: error });
         });
     const actual = new Checksum();
-    actual.update(unpacked);
+    await actual.update(unpacked);
     if (unpacked.length !== size || actual.text !== checksum) {
       throw new CheckpointError(source.path, "other bytes than the archive promises: the data is damaged", place);
     }

@@ -3,8 +3,10 @@
 
 #include <memory>
 
+#include "async.h"
 #include "buffer.h"
 #include "convert.h"
+#include "kernels/checksum.h"
 #include "kernels/devices.h"
 #include "optimizer.h"
 #include "rule/hyper.h"
@@ -66,6 +68,30 @@ Napi::Value address_of(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] { return to_bigint(info.Env(), view<float>(info[0]).data); });
 }
 
+/// Bytes, and the checksum before them or after them.
+struct Summed {
+  View<uint8_t> bytes;
+  uint32_t sum;
+};
+
+/// (bytes, checksum before them): a promise of the checksum after them.
+Napi::Value checksum(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] {
+    const auto env = info.Env();
+    const auto given = std::make_shared<Summed>();
+    *given = {view<uint8_t>(info[0]), info[1].As<Napi::Number>().Uint32Value()};
+    return run_async(
+        info[0].As<Napi::Object>(), [given] { given->sum = crc32(given->bytes.data, given->bytes.length, given->sum); },
+        [env, given] { return Napi::Number::New(env, given->sum); });
+  });
+}
+
+/// (array): takes its memory away from it.
+Napi::Value detach(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::TypedArray>().ArrayBuffer().Detach();
+  return info.Env().Undefined();
+}
+
 template <class Block>
 Napi::Array field_names(Napi::Env env) {
   auto names = Napi::Array::New(env);
@@ -99,6 +125,8 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["setErrorClass"] = Napi::Function::New<set_error_class>(env, "setErrorClass");
   exports["devices"] = Napi::Function::New<list_devices>(env, "devices");
   exports["addressOf"] = Napi::Function::New<address_of>(env, "addressOf");
+  exports["checksum"] = Napi::Function::New<checksum>(env, "checksum");
+  exports["detach"] = Napi::Function::New<detach>(env, "detach");
   exports["facts"] = Napi::Function::New<device_facts>(env, "facts");
   exports["tables"] = tables(env);
   exports["foreseen"] = Napi::Number::New(env, static_cast<double>(Pipeline::kForeseen));

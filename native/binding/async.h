@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "convert.h"
@@ -11,7 +12,8 @@
 namespace adamw::binding {
 
 /// `work` runs off the JavaScript thread and must not touch JavaScript; `finish` runs on it, before the promise
-/// settles, whether work failed or not. `self` is kept alive until then.
+/// settles, whether work failed or not; what it returns is what the promise resolves to. `self` is kept alive until
+/// then.
 template <class Work, class Finish>
 class Task final : public Napi::AsyncWorker {
  public:
@@ -38,8 +40,12 @@ class Task final : public Napi::AsyncWorker {
     }
   }
   void OnOK() override {
-    finish_();
-    deferred_.Resolve(Env().Undefined());
+    if constexpr (std::is_void_v<decltype(finish_())>) {
+      finish_();
+      deferred_.Resolve(Env().Undefined());
+    } else {
+      deferred_.Resolve(finish_());
+    }
   }
   void OnError(const Napi::Error& error) override {
     finish_();

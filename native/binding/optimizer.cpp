@@ -63,6 +63,7 @@ Napi::Function OptimizerWrap::define(Napi::Env env) {
                          InstanceMethod<&OptimizerWrap::row_sums>("rowSums"),
                          InstanceMethod<&OptimizerWrap::read_slot>("readSlot"),
                          InstanceMethod<&OptimizerWrap::write_slot>("writeSlot"),
+                         InstanceMethod<&OptimizerWrap::lend_slot>("lendSlot"),
                          InstanceMethod<&OptimizerWrap::exchange_ema>("exchangeEma"),
                          InstanceMethod<&OptimizerWrap::apply_ema>("applyEma"),
                          InstanceMethod<&OptimizerWrap::mend>("mend"),
@@ -79,7 +80,7 @@ OptimizerWrap::OptimizerWrap(Info info) : Napi::ObjectWrap<OptimizerWrap>(info) 
     report_ = block<Report>(object.Get("report"));
     rates_reference_ = Napi::Persistent(object.Get("rates").As<Napi::Object>());
     rates_ = view<double>(object.Get("rates"));
-    optimizer_ = std::make_unique<Optimizer>(spec_from(object));
+    optimizer_ = std::make_shared<Optimizer>(spec_from(object));
   });
   external_bytes_ = static_cast<int64_t>(optimizer_->state_bytes());
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), external_bytes_);
@@ -338,6 +339,25 @@ Napi::Value OptimizerWrap::write_slot(Info info) {
     optimizer().write_slot(range.index, range.slot, range.offset, range.count, range.memory);
   });
   return info.Env().Undefined();
+}
+
+/// (parameter, slot): the slot itself as an array, where the host reaches it and JavaScript may have memory of others.
+Napi::Value OptimizerWrap::lend_slot(Info info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    const size_t index = row(info[0]);
+    float* const data = optimizer().slot(index, slot(index, info[1]));
+    const auto count = static_cast<size_t>(optimizer().count(index));
+    if (optimizer().is_asynchronous() || count == 0) return info.Env().Undefined();
+    using Owner = std::shared_ptr<Optimizer>;
+    auto owner = std::make_unique<Owner>(optimizer_);
+    napi_value buffer = nullptr;
+    const auto release = [](napi_env, void*, void* hint) { delete static_cast<Owner*>(hint); };
+    const napi_status status =
+        napi_create_external_arraybuffer(info.Env(), data, count * sizeof(float), release, owner.get(), &buffer);
+    if (status != napi_ok) return info.Env().Undefined();
+    static_cast<void>(owner.release());
+    return Napi::Float32Array::New(info.Env(), count, Napi::ArrayBuffer(info.Env(), buffer), 0);
+  });
 }
 
 Napi::Value OptimizerWrap::exchange_ema(Info info) {

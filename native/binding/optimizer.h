@@ -46,6 +46,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Napi::Value row_sums(Info info);
   Napi::Value read_slot(Info info);
   Napi::Value write_slot(Info info);
+  Napi::Value lend_slot(Info info);
   Napi::Value exchange_ema(Info info);
   Napi::Value apply_ema(Info info);
   Napi::Value mend(Info info);
@@ -66,7 +67,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   SlotRange slot_range(Info info) const;
   void bind_gradients(Info info);
 
-  std::unique_ptr<Optimizer> optimizer_;
+  std::shared_ptr<Optimizer> optimizer_;  ///< also of the slots that are lent
   // Blocks that JavaScript writes before a step and reads after it; the references keep their memory.
   Napi::ObjectReference controls_reference_;
   Napi::ObjectReference report_reference_;

@@ -30,7 +30,7 @@ const layers = [
     may: [
       /^native\/binding\//,
       /^native\/engine\//,
-      /^native\/kernels\/(device|devices|error)\.h$/,
+      /^native\/kernels\/(checksum|device|devices|error)\.h$/,
       /^native\/rule\/(dtype|hyper|layout)\.h$/,
       /^napi\.h$/,
     ],

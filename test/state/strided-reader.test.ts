@@ -83,7 +83,7 @@ describe("a tensor stored in another order of its dimensions", () => {
   it("has the checksum of its bytes as they are stored", async () => {
     const { memory, source, ...rest } = stored([5, 7], [1, 0], 4);
     const checksum = new Checksum();
-    checksum.update(memory);
+    await checksum.update(memory);
     const checked = (checksum: string) => ({ ...rest, source: { ...source, checksum } });
     const into = new Uint8Array(memory.length);
     await new StridedReader("memory").read(checked(checksum.text), 0, into);

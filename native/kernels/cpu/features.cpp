@@ -7,6 +7,11 @@
 #include <intrin.h>
 #elif defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(_M_ARM64)
+#include <windows.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace adamw::cpu {
@@ -50,7 +55,8 @@ Features detect() {
   if (cpuid(0).eax < 7) return found;
   const Registers basic = cpuid(1);
   const Registers extended = cpuid(7);
-  if (!bit(basic.ecx, 27)) return found;  // OSXSAVE: xgetbv may be executed
+  found.carryless_products = bit(basic.ecx, 1) && bit(basic.ecx, 19);  // with SSE4.1
+  if (!bit(basic.ecx, 27)) return found;                               // OSXSAVE: xgetbv may be executed
   const uint64_t states = enabled_states();
   const bool saves_ymm = (states & 0x06) == 0x06;
   const bool saves_zmm = (states & 0xe6) == 0xe6;
@@ -64,7 +70,24 @@ Features detect() {
 
 #elif defined(__aarch64__) || defined(_M_ARM64)
 
-Features detect() { return {false, false, true}; }  // Advanced SIMD is part of AArch64
+bool has_crc32() {
+#if defined(__ARM_FEATURE_CRC32)
+  return true;
+#elif defined(_WIN32)
+  return IsProcessorFeaturePresent(PF_ARM_V8_CRC32_INSTRUCTIONS_AVAILABLE) != 0;
+#elif defined(__linux__)
+  return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
+#else
+  return false;
+#endif
+}
+
+Features detect() {
+  Features found{};
+  found.neon = true;  // Advanced SIMD is part of AArch64
+  found.crc32_instruction = has_crc32();
+  return found;
+}
 
 #else
 
