@@ -10,7 +10,7 @@
     {
       "target_name": "engine",
       "type": "static_library",
-      "sources": ["engine/buffer.cpp", "engine/mirror.cpp", "engine/offload.cpp", "engine/optimizer.cpp", "engine/pipeline.cpp", "engine/plan.cpp", "engine/stream.cpp"]
+      "sources": ["engine/ahead_stepper.cpp", "engine/buffer.cpp", "engine/mirror.cpp", "engine/offload.cpp", "engine/optimizer.cpp", "engine/pipeline.cpp", "engine/plan.cpp", "engine/stream.cpp"]
     },
     {
       "target_name": "kernels",

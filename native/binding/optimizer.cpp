@@ -175,7 +175,7 @@ Napi::Value OptimizerWrap::is_asynchronous(Info info) {
 /// Writes the raw steps that the next one may be to the block of rates; their count.
 Napi::Value OptimizerWrap::foresee(Info info) {
   return guard(info.Env(), [&] {
-    const Optimizer::Span span = optimizer().foresee();
+    const AheadStepper::Span span = optimizer().ahead().foresee();
     for (int64_t i = 0; i < span.count; ++i) rates()[i].step = static_cast<double>(span.first + i);
     foreseen_ = span.count;
     return Napi::Number::New(info.Env(), static_cast<double>(span.count));
@@ -185,7 +185,7 @@ Napi::Value OptimizerWrap::foresee(Info info) {
 Napi::Value OptimizerWrap::issue(Info info) {
   guard(info.Env(), [&] {
     bind_gradients(info);
-    optimizer().issue(controls_->gradient_scale, rates(), foreseen_);
+    optimizer().ahead().issue(controls_->gradient_scale, rates(), foreseen_);
   });
   return info.Env().Undefined();
 }
@@ -193,18 +193,18 @@ Napi::Value OptimizerWrap::issue(Info info) {
 Napi::Value OptimizerWrap::prepare(Info info) {
   guard(info.Env(), [&] {
     bind_gradients(info);
-    optimizer().prepare(controls_->gradient_scale, rates(), foreseen_);
+    optimizer().ahead().prepare(controls_->gradient_scale, rates(), foreseen_);
   });
   return info.Env().Undefined();
 }
 
 Napi::Value OptimizerWrap::launch(Info info) {
-  guard(info.Env(), [&] { optimizer().launch(); });
+  guard(info.Env(), [&] { optimizer().ahead().launch(); });
   return info.Env().Undefined();
 }
 
 Napi::Value OptimizerWrap::depart(Info info) {
-  guard(info.Env(), [&] { optimizer().depart(); });
+  guard(info.Env(), [&] { optimizer().ahead().depart(); });
   return info.Env().Undefined();
 }
 
@@ -227,7 +227,7 @@ Napi::Value OptimizerWrap::wait_async(Info info) {
 /// Steps known to be done; the report is of the newest.
 Napi::Value OptimizerWrap::finished(Info info) {
   return guard(info.Env(), [&] {
-    const int64_t finished = optimizer().finished();
+    const int64_t finished = optimizer().ahead().finished();
     *report_ = optimizer().report();
     return Napi::Number::New(info.Env(), static_cast<double>(finished));
   });
@@ -236,7 +236,7 @@ Napi::Value OptimizerWrap::finished(Info info) {
 /// (report, row sums): what the first step that ended in an error left; false: none did.
 Napi::Value OptimizerWrap::take_failure(Info info) {
   return guard(info.Env(), [&] {
-    const auto failure = optimizer().take_failure();
+    const auto failure = optimizer().ahead().take_failure();
     if (failure != nullptr) {
       *block<Report>(info[0]) = failure->report;
       std::copy(failure->row_sums.begin(), failure->row_sums.end(), elements<double>(info[1], optimizer().size()));

@@ -2,21 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
-#include <limits>
-#include <utility>
 
 #include "kernels/devices.h"
 #include "kernels/error.h"
-#include "rule/control.h"
 
 namespace adamw {
-namespace {
-
-/// Differs from every number, itself included.
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
-}  // namespace
 
 Optimizer::Optimizer(const OptimizerSpec& spec)
     : stream_(spec.stream),
@@ -36,182 +26,41 @@ Optimizer::Optimizer(const OptimizerSpec& spec)
     adopt(i, spec.parameters[i].gradient);
   }
   if (!device_->is_asynchronous()) return;
-  ahead_ =
-      std::make_unique<Ahead>(Ahead{Pipeline(*device_, size()), Mirror(*device_, launch_, memory_.rows.host(), size()),
-                                    Neighbours(*device_, launch_.stream, 2 * static_cast<size_t>(size()))});
-  ahead_->pipeline.reset(board);
-  ahead_->pipeline.set_policy(spec.policy);
-  for (size_t i = 0; i < spec.parameters.size(); ++i) {
-    const ParameterSpec& parameter = spec.parameters[i];
-    memory_.rows.host()[i].param = reachable_param(i, parameter.param);
-    memory_.gradients.host()[i] = reachable_gradient(i, parameter.gradient);
-  }
-  memory_.push(launch_);
-  device_->wait(launch_.stream);
-}
-
-Optimizer::~Optimizer() {
-  if (!ahead_) return;
-  try {
-    device_->wait(launch_.stream);  // what is under way still reads this memory
-  } catch (const Error&) {
-    // The device is lost, and nothing is under way any more.
-  }
+  ahead_ = std::make_unique<AheadStepper>(*device_, launch_, memory_, whole_, spec.parameters);
 }
 
 const Report& Optimizer::step(const Controls& controls) {
-  if (ahead_) {
-    wait();
-    const Rates rates{static_cast<double>(foresee().first), controls.learning_rate, controls.weight_decay};
-    issue(controls.gradient_scale, &rates, 1);
-    wait();
-    return report();
-  }
-  check_whole();
+  whole_.check();
   memory_.board.host()->controls = controls;
   const Plan& plan = memory_.plan();
   device_->norms(plan, launch_);
-  whole([&] {
+  whole_.change([&] {
     device_->prologue(plan, launch_);
     device_->update(plan, launch_);
   });
   return memory_.board.host()->report;
 }
 
-void Optimizer::launch() {
-  const Plan& plan = memory_.plan();
-  device_->norms(plan, launch_);
-  device_->prologue(plan, launch_);
-  device_->update(plan, launch_);
-}
-
 bool Optimizer::stream_pass() { return device_->stream_pass(memory_.plan(), launch_); }
 
-void Optimizer::check_whole() const {
-  if (!torn_) return;
-  throw Error(
-      "CUDA",
-      "An earlier call failed half-way, so parameters and state may be of different steps: load a checkpoint of "
-      "both");
-}
-
-template <class Act>
-void Optimizer::whole(Act act) {
-  const bool was_torn = std::exchange(torn_, true);
-  act();
-  torn_ = was_torn;
-}
-
-Optimizer::Span Optimizer::foresee() {
-  check_whole();
-  Pipeline& pipeline = ahead_->pipeline;
-  if (pipeline.under_way() == Pipeline::kDepth) pipeline.next();  // waits for the first
-  pipeline.poll();
-  const auto known = static_cast<int64_t>(pipeline.newest().counters.steps);
-  if (!may_skip(memory_.board.host()->policy)) return {known + pipeline.under_way(), 1};
-  return {known, pipeline.under_way() + 1};
-}
-
-void Optimizer::issue(double gradient_scale, const Rates* rates, int64_t count) {
-  prepare(gradient_scale, rates, count);
-  whole([&] {
-    launch();
-    depart();
-  });
-}
-
-void Optimizer::prepare(double gradient_scale, const Rates* rates, int64_t count) {
-  const Plan& plan = memory_.plan();
-  const Pipeline::Flight& flight = ahead_->pipeline.next();
-  ahead_->neighbours.arrive();
-  send_gradients(flight);
-  send_rates(flight, rates, count);
-  if (gradient_scale != ahead_->gradient_scale) {
-    *flight.gradient_scale = gradient_scale;
-    ahead_->gradient_scale = kUnknown;
-    device_->copy(&plan.board->controls.gradient_scale, flight.gradient_scale, sizeof(double), launch_);
-    ahead_->gradient_scale = gradient_scale;
-  }
-}
-
-/// Host gradients are zeroed now that their values are taken and used. Where a skipped step must leave them (nonFinite
-/// "throw"), that waits until the step is known not to be one.
-void Optimizer::depart() {
-  const Plan& plan = memory_.plan();
-  const Policy& policy = memory_.board.host()->policy;
-  const Pipeline::Flight& flight = ahead_->pipeline.next();
-  whole([&] {
-    device_->copy(flight.outcome, static_cast<const Outcome*>(plan.board), sizeof(Outcome), launch_);
-    if (policy.report_norms != 0 || policy.throw_non_finite != 0) {
-      device_->copy(flight.row_sums, plan.row_sums, static_cast<size_t>(size()) * sizeof(double), launch_);
-    }
-    ahead_->pipeline.depart(launch_.stream);
-    ahead_->neighbours.depart();
-    ahead_->mirror.touch();
-  });
-  if (policy.zero_gradients != 0 && policy.throw_non_finite == 0) ahead_->mirror.zero_gradients();
-  ahead_->may_zero = policy.throw_non_finite != 0;
-}
-
-int64_t Optimizer::finished() {
-  ahead_->pipeline.poll();
-  return ahead_->pipeline.finished();
-}
-
-void Optimizer::send_gradients(const Pipeline::Flight& flight) {
-  ahead_->mirror.take_gradients();
-  if (!ahead_->rebound) return;
-  const size_t bytes = static_cast<size_t>(size()) * sizeof(void*);
-  std::memcpy(flight.gradients, memory_.gradients.host(), bytes);
-  device_->copy(memory_.gradients.device(), flight.gradients, bytes, launch_);
-  ahead_->rebound = false;
-}
-
-/// Sends those rates that the device does not have yet: for the most part the last one. While they are on their way it
-/// is not known which of them it has.
-void Optimizer::send_rates(const Pipeline::Flight& flight, const Rates* rates, int64_t count) {
-  Rates* const known = memory_.window.host();
-  for (int64_t i = 0; i < std::min(count, Pipeline::kForeseen);) {
-    const auto place = [&](int64_t at) { return static_cast<int64_t>(rates[at].step) % kWindow; };
-    const auto differs = [&](int64_t at) { return std::memcmp(&known[place(at)], &rates[at], sizeof(Rates)) != 0; };
-    int64_t end = i;
-    for (; end < count && differs(end) && place(end) == place(i) + end - i; ++end) {
-      flight.rates[end] = rates[end];
-      known[place(end)].step = kUnknown;
-    }
-    const auto bytes = static_cast<size_t>(end - i) * sizeof(Rates);
-    if (bytes > 0) device_->copy(memory_.window.device() + place(i), flight.rates + i, bytes, launch_);
-    std::copy(rates + i, rates + end, known + place(i));
-    i = std::max(end, i + 1);
-  }
-}
-
 void Optimizer::wait() {
-  if (!ahead_) return;
-  ahead_->pipeline.drain();
-  if (std::exchange(ahead_->may_zero, false) && zeroes_gradients(memory_.board.host()->policy, report())) {
-    ahead_->mirror.zero_gradients();
-  }
-  ahead_->mirror.write_back();
+  if (ahead_) ahead_->wait();
 }
 
 void Optimizer::settle() {
-  wait();
-  device_->wait(launch_.stream);
+  if (ahead_) ahead_->settle();
 }
 
-const Report& Optimizer::report() const {
-  return ahead_ ? ahead_->pipeline.newest().report : memory_.board.host()->report;
-}
+const Report& Optimizer::report() const { return ahead_ ? ahead_->newest().report : memory_.board.host()->report; }
 
 const double* Optimizer::row_sums() const {
-  return ahead_ ? ahead_->pipeline.newest().row_sums.data() : memory_.row_sums.host();
+  return ahead_ ? ahead_->newest().row_sums.data() : memory_.row_sums.host();
 }
 
 void Optimizer::assign(const std::vector<Setting>& settings, const std::vector<int64_t>& assignment) {
   settle();
   ++version_;
-  whole([&] {
+  whole_.change([&] {
     memory_.assign(settings, assignment);
     memory_.settings.push(launch_);
     memory_.rows.push(launch_);
@@ -227,12 +76,12 @@ void Optimizer::set_policy(const Policy& policy) {
   memory_.board.pull(launch_);
   settle();
   ++version_;
-  whole([&] {
+  whole_.change([&] {
     memory_.set_policy(policy);
     memory_.board.push(launch_);
     settle();
   });
-  if (ahead_) ahead_->pipeline.set_policy(policy);
+  if (ahead_) ahead_->restart();
 }
 
 void Optimizer::adopt(size_t index, const Located& memory) {
@@ -240,52 +89,32 @@ void Optimizer::adopt(size_t index, const Located& memory) {
   device_->adopt(memory.data, static_cast<size_t>(count(index)) * sizeof(float));
 }
 
-void* Optimizer::reachable_param(size_t index, const Located& param) {
-  if (offload_) offload_->locate_param(index, param);
-  if (!ahead_) return param.data;
-  const auto row = static_cast<int64_t>(index);
-  const bool is_host = param.place == Place::kHost;
-  ahead_->neighbours.set(index, is_host ? launch_.stream : param.stream);
-  if (is_host) return ahead_->mirror.param(row, param.data);
-  ahead_->mirror.forget(row);
-  return param.data;
-}
-
 void Optimizer::bind_param(size_t index, const Located& param) {
   settle();
   adopt(index, param);
-  whole([&] {
-    memory_.rows.host()[index].param = reachable_param(index, param);
+  whole_.change([&] {
+    if (offload_) offload_->locate_param(index, param);
+    memory_.rows.host()[index].param = ahead_ ? ahead_->reach_param(index, param) : param.data;
     memory_.rows.push(launch_);
     settle();
   });
 }
 
-void* Optimizer::reachable_gradient(size_t index, const Located& gradient) {
-  if (!ahead_) return gradient.data;
-  const auto row = static_cast<int64_t>(index);
-  const bool is_host = gradient.place == Place::kHost;
-  ahead_->neighbours.set(static_cast<size_t>(size()) + index, is_host ? launch_.stream : gradient.stream);
-  if (is_host) return ahead_->mirror.gradient(row, gradient.data);
-  ahead_->mirror.forget_gradient(row);
-  return gradient.data;
-}
-
 const Counters& Optimizer::counters() {
   settle();
-  return ahead_ ? ahead_->pipeline.newest().counters : memory_.board.host()->counters;
+  return ahead_ ? ahead_->newest().counters : memory_.board.host()->counters;
 }
 
 void Optimizer::set_counters(const Counters& counters) {
   settle();
   memory_.board.pull(launch_);
   settle();
-  whole([&] {
+  whole_.change([&] {
     memory_.board.host()->set_counters(counters);
     memory_.board.push(launch_);
     settle();
   });
-  if (ahead_) ahead_->pipeline.reset(*memory_.board.host());
+  if (ahead_) ahead_->restart();
 }
 
 const double* Optimizer::updates() {
@@ -296,7 +125,7 @@ const double* Optimizer::updates() {
 
 void Optimizer::set_updates(const double* updates) {
   settle();
-  whole([&] {
+  whole_.change([&] {
     std::copy_n(updates, size(), memory_.updates.host());
     memory_.updates.push(launch_);
     settle();
@@ -314,40 +143,44 @@ void* Optimizer::slot_at(size_t index, SlotIndex which, int64_t offset) const {
 }
 
 void Optimizer::read_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, float* to) {
-  check_whole();
+  whole_.check();
   device_->copy(to, slot_at(index, which, offset), static_cast<size_t>(count) * state_element_bytes(), launch_);
   settle();
 }
 
 void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, const float* from) {
-  whole([&] {
+  whole_.change([&] {
     device_->copy(slot_at(index, which, offset), from, static_cast<size_t>(count) * state_element_bytes(), launch_);
     settle();
   });
 }
 
-void Optimizer::exchange_ema() {
-  check_whole();
-  whole([&] {
-    if (ahead_) ahead_->neighbours.arrive();
-    for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
-      device_->exchange(static_cast<float*>(memory_.rows.host()[i].param), slot(i, kEmaSlot), count(i), launch_);
+template <class Change>
+void Optimizer::change_params(Change change) {
+  whole_.check();
+  const auto change_all = [&] {
+    for (size_t i = 0; i < static_cast<size_t>(size()); ++i) change(i);
+  };
+  whole_.change([&] {
+    if (ahead_) {
+      ahead_->change_params(change_all);
+    } else {
+      change_all();
     }
-    if (ahead_) ahead_->mirror.touch();
     settle();
   });
 }
 
+void Optimizer::exchange_ema() {
+  change_params([&](size_t i) {
+    device_->exchange(static_cast<float*>(memory_.rows.host()[i].param), slot(i, kEmaSlot), count(i), launch_);
+  });
+}
+
 void Optimizer::apply_ema() {
-  check_whole();
-  whole([&] {
-    if (ahead_) ahead_->neighbours.arrive();
-    for (size_t i = 0; i < static_cast<size_t>(size()); ++i) {
-      const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();
-      device_->copy(memory_.rows.host()[i].param, slot(i, kEmaSlot), bytes, launch_);
-    }
-    if (ahead_) ahead_->mirror.touch();
-    settle();
+  change_params([&](size_t i) {
+    const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();
+    device_->copy(memory_.rows.host()[i].param, slot(i, kEmaSlot), bytes, launch_);
   });
 }
 

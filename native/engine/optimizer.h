@@ -5,12 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "mirror.h"
-#include "neighbours.h"
+#include "ahead_stepper.h"
 #include "offload.h"
-#include "pipeline.h"
 #include "plan.h"
 #include "stream.h"
+#include "whole.h"
 
 namespace adamw {
 
@@ -29,35 +28,18 @@ class Optimizer {
  public:
   /// Throws OUT_OF_MEMORY, CUDA.
   explicit Optimizer(const OptimizerSpec& spec);
-  ~Optimizer();
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
 
   /// One step over the gradients that are bound: norms, if anything needs them, the prologue, one pass over memory.
-  /// Returns when it is done, with what it did.
+  /// Returns when it is done, with what it did. Not for an asynchronous device.
   const Report& step(const Controls& controls);
 
-  // On an asynchronous device steps may also be issued ahead, without waiting. The device counts them itself, so the
-  // host gives the rates of every raw step that the next one may turn out to be.
   bool is_asynchronous() const { return ahead_ != nullptr; }
-  /// The first of those, and how many.
-  struct Span {
-    int64_t first;
-    int64_t count;
-  };
-  Span foresee();
-  /// Puts a step on the stream; `rates` as foresee() asked for.
-  void issue(double gradient_scale, const Rates* rates, int64_t count);
-  // The three parts of that. A graph is made of the launches alone; the rest stands around each of its launches.
-  /// What the step needs goes to the device.
-  void prepare(double gradient_scale, const Rates* rates, int64_t count);
-  void launch();
-  /// What it did comes back.
-  void depart();
+  /// How steps are taken on an asynchronous device.
+  AheadStepper& ahead() const { return *ahead_; }
   /// Waits for the steps issued, and brings host arrays up to date. Throws what went wrong.
   void wait();
-  /// Steps known to be done; asks the device.
-  int64_t finished();
-  /// The first step that ended in an error since this was last asked; null: none.
-  std::unique_ptr<Pipeline::Result> take_failure() { return ahead_->pipeline.take_failure(); }
   /// Changes with what launches hold: a graph captured before is another step's.
   int64_t version() const { return version_; }
 
@@ -77,18 +59,16 @@ class Optimizer {
 
   /// The host array of parameter `index` is not brought up to date any more, until another is bound.
   void forget(size_t index) {
-    if (ahead_) ahead_->mirror.forget(static_cast<int64_t>(index));
+    if (ahead_) ahead_->forget_param(index);
   }
   /// Other memory for parameter `index`; a null gradient means none.
   void bind_param(size_t index, const Located& param);
   /// For a gradient that stays bound: parameters always do.
   void adopt(size_t index, const Located& memory);
   void bind_gradient(size_t index, const Located& gradient) {
-    void*& bound = memory_.gradients.host()[index];
-    void* const reachable = ahead_ ? reachable_gradient(index, gradient) : gradient.data;
+    if (ahead_) return ahead_->bind_gradient(index, gradient);
     if (offload_) offload_->locate_gradient(index, gradient);
-    if (ahead_ && bound != reachable) ahead_->rebound = true;
-    bound = reachable;
+    memory_.gradients.host()[index] = gradient.data;
   }
 
   const Device& device() const { return *device_; }
@@ -108,7 +88,7 @@ class Optimizer {
 
   /// After a call that failed half-way no step is taken until this says that parameters, state and counts were all set
   /// anew.
-  void mend() { torn_ = false; }
+  void mend() { whole_.mend(); }
 
   /// What the slots take, in bytes.
   size_t state_bytes() const { return memory_.slot_bytes(); }
@@ -123,38 +103,22 @@ class Optimizer {
   void apply_ema();
 
  private:
-  /// What an asynchronous device needs besides.
-  struct Ahead {
-    Pipeline pipeline;
-    Mirror mirror;
-    Neighbours neighbours;        ///< of parameters, then of gradients
-    double gradient_scale = 1.0;  ///< as the device will have it once it has done what is issued
-    bool rebound = false;         ///< the table of gradients changed since it was last sent
-    bool may_zero = false;        ///< host gradients, as the steps under way turn out to be skipped or not
-  };
-
   size_t state_element_bytes() const;
   void* slot_at(size_t index, SlotIndex slot, int64_t offset) const;
-  void* reachable_param(size_t index, const Located& param);
-  void* reachable_gradient(size_t index, const Located& gradient);
-  /// Throws when something that goes together was changed in part.
-  void check_whole() const;
-  /// Changes what goes together: parameters, state and counts, here and on the device. What throws leaves it torn.
-  template <class Act>
-  void whole(Act act);
+  /// Changes each parameter by change(index), after what others do with them.
+  template <class Change>
+  void change_params(Change change);
   /// As wait(), and for everything else on the stream.
   void settle();
-  void send_gradients(const Pipeline::Flight& flight);
-  void send_rates(const Pipeline::Flight& flight, const Rates* rates, int64_t count);
 
   StreamPointer stream_;
   std::unique_ptr<Offload> offload_;  ///< null where the state is not offloaded
   const Device* device_;
   Launch launch_;
   PlanMemory memory_;
-  std::unique_ptr<Ahead> ahead_;  ///< null on other devices
+  Whole whole_;                          ///< parameters, state and counts
+  std::unique_ptr<AheadStepper> ahead_;  ///< null where the device is not asynchronous
   int64_t version_ = 0;
-  bool torn_ = false;  ///< until mend()
 };
 
 }  // namespace adamw

@@ -153,7 +153,7 @@ inline Trace run(const Scenario& scenario, const Setup& setup) {
     }
     const caller::Mode before = caller::read_mode();
     caller::write_mode(setup.mode);
-    const Report& report = model.optimizer.step(scenario.controls[step]);
+    const Report& report = model.step(scenario.controls[step]);
     if (setup.streams) expect(model.optimizer.stream_pass(), "%s has no streaming pass", setup.device.c_str());
     trace.mode_kept = trace.mode_kept && caller::read_mode() == setup.mode;
     caller::write_mode(before);

@@ -74,7 +74,7 @@ Pair run(const Setting& setting, double learning_rate, double ema_momentum) {
       gradient[i] = magnitude * noise(static_cast<uint32_t>(t), static_cast<uint32_t>(i));
     }
     reference.step(gradient, t);
-    model.optimizer.step({learning_rate, setting.weight_decay, 1.0});
+    model.step({learning_rate, setting.weight_decay, 1.0});
   }
   const auto widen = [](const float* values) { return std::vector<double>(values, values + kElements); };
   return {{widen(param), widen(model.optimizer.slot(0, kMoment2Slot)), widen(model.optimizer.slot(0, kEmaSlot))},

@@ -63,6 +63,17 @@ class Model {
   }
 
   size_t size() const { return params.size(); }
+  /// One step, done on return, on any device.
+  const adamw::Report& step(const adamw::Controls& controls) {
+    if (!optimizer.is_asynchronous()) return optimizer.step(controls);
+    adamw::AheadStepper& ahead = optimizer.ahead();
+    ahead.wait();
+    const auto raw_step = static_cast<double>(ahead.foresee().first);
+    const adamw::Rates rates{raw_step, controls.learning_rate, controls.weight_decay};
+    ahead.issue(controls.gradient_scale, &rates, 1);
+    ahead.wait();
+    return optimizer.report();
+  }
   /// Takes the gradient away or gives it back, with its present values.
   void present(size_t index, bool is_present) {
     gradients[index].push();

@@ -47,7 +47,7 @@ void expect_traffic(const char* what, const Recipe& recipe, Traffic expected, bo
   model.gradients[0].data()[0] = special;
   for (size_t i = 0; i < model.size(); ++i) model.present(i, present);
   const late::Log before = log();
-  model.optimizer.step(kControls);
+  model.step(kControls);
   const auto count = static_cast<double>(elements(recipe));
   const double to_host = static_cast<double>(log().bytes_to_host - before.bytes_to_host) / count;
   const double to_device = static_cast<double>(log().bytes_to_device - before.bytes_to_device) / count;
@@ -117,8 +117,8 @@ void waits_for_the_stream() {
     model.optimizer.bind_gradient(0, located);
     others.device().copy(located.data, gradient.data(), static_cast<size_t>(gradient.count()) * sizeof(float),
                          {0, stream});
-    model.optimizer.step(kControls);
-    other.optimizer.step(kControls);
+    model.step(kControls);
+    other.step(kControls);
     expect(params_of(model) == params_of(other), "the step has taken gradients that were not there yet");
   }
 }
@@ -136,14 +136,14 @@ bool throws(const char* code, Body&& body) {
 void fails_cleanly() {
   Filled whole(eventful());
   const Words before = params_of(whole);
-  whole.optimizer.step(kControls);
+  whole.step(kControls);
   const Words after = params_of(whole);
   int repeatable = 0;
   int torn = 0;
   for (int64_t n = 1;; ++n) {
     Filled model(eventful());
     log().failing_call = log().calls + n;
-    const bool failed = throws("CUDA", [&] { model.optimizer.step(kControls); });
+    const bool failed = throws("CUDA", [&] { model.step(kControls); });
     log().failing_call = 0;
     if (!failed) break;
     expect(log().under_way == 0, "call %d failed and left copies under way", static_cast<int>(n));
@@ -151,7 +151,7 @@ void fails_cleanly() {
     if (model.optimizer.counters().steps == 0) {
       ++repeatable;
       expect(left == before, "call %d failed before anything changed, but parameters did", static_cast<int>(n));
-      model.optimizer.step(kControls);
+      model.step(kControls);
       expect(params_of(model) == after, "call %d failed, and the step repeated has another result",
              static_cast<int>(n));
       continue;
@@ -161,15 +161,14 @@ void fails_cleanly() {
       if (left[i] != before[i] && left[i] != after[i]) return expect(false, "an element is neither old nor new");
     }
     float value = 0;
-    const bool refuses = throws("CUDA", [&] { model.optimizer.step(kControls); }) &&
+    const bool refuses = throws("CUDA", [&] { model.step(kControls); }) &&
                          throws("CUDA", [&] { model.optimizer.read_slot(0, kMoment1Slot, 0, 1, &value); }) &&
                          throws("CUDA", [&] { model.optimizer.exchange_ema(); });
     expect(refuses, "call %d failed half-way, and the optimizer goes on", static_cast<int>(n));
     model.optimizer.set_counters(model.optimizer.counters());
-    expect(throws("CUDA", [&] { model.optimizer.step(kControls); }),
-           "new counts have mended what they are but part of");
+    expect(throws("CUDA", [&] { model.step(kControls); }), "new counts have mended what they are but part of");
     model.optimizer.mend();
-    model.optimizer.step(kControls);
+    model.step(kControls);
   }
   expect(repeatable > 8 && torn > 16, "only %d and %d calls were made to fail", repeatable, torn);
 }
@@ -192,7 +191,7 @@ void runs_out_of_memory() {
 
 void exchanges_averages() {
   Filled model(eventful());
-  model.optimizer.step(kControls);
+  model.step(kControls);
   const Words trained = params_of(model);
   const auto average = [&](size_t i) {
     std::vector<float> values(static_cast<size_t>(model.params[i].count()));

@@ -206,7 +206,7 @@ void fold_order(const Device& device) {
     sums.push_back(plain_sum(gradient.data(), gradient.count(), static_cast<float>(scale)));
     total += sums.back();
   }
-  const Report& report = model.optimizer.step({0.01, 0.0, scale});
+  const Report& report = model.step({0.01, 0.0, scale});
   for (size_t i = 0; i < sums.size(); ++i) same("a parameter's sum", model.optimizer.plan().row_sums[i], sums[i]);
   same("the global norm", report.global_norm, std::sqrt(total));
 }
