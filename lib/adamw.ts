@@ -83,7 +83,8 @@ export class AdamW {
    */
   rebind(bindings: readonly Rebinding[]): void {
     const engine = this[coreOf].lifecycle.idle;
-    for (const [parameter, memory] of parseRebindings(engine.parameters, bindings)) engine.bind(parameter, memory);
+    for (const [parameter, memory] of parseRebindings(engine.parameters, bindings, engine.layout))
+      engine.bind(parameter, memory);
   }
 
   /**
@@ -139,7 +140,7 @@ export class AdamW {
    * What the coming step divides the gradients by. On a GPU one that adapts is a buffer of one element there, to scale
    * with it on the device without waiting. @throws DISPOSED, and BUSY while a step may change it
    */
-  get lossScale(): number | DeviceBuffer {
+  get lossScale(): number | DeviceBuffer<"float32"> {
     const { engine, scale } = this[coreOf].scaling;
     return engine ? (engine.lossScaleBuffer ?? engine.counters.lossScale) : scale;
   }

@@ -1,9 +1,12 @@
 /** The memory an optimizer works on: what it was built over, and what the addon points at. */
 
+import { DeviceBuffer } from "./device-buffer.js";
+import { type DType, dtypes } from "./dtypes.js";
 import { AdamWError, invalid } from "./errors.js";
-import { isFloat32Array } from "./float32-array.js";
 import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
-import { checkDevice, checkMemory, type Float32Memory, lengthToKeep } from "./memory.js";
+import { arrayNameOf } from "./host-array.js";
+import { checkDevice, checkMemory, dtypeOf, lengthToKeep, type TensorMemory } from "./memory.js";
+import type { Layout } from "./native.js";
 import { checkOverlap, type Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
 
@@ -16,16 +19,19 @@ export class Bindings {
   readonly trained: readonly Parameter[];
   readonly #rows: ReadonlyMap<Parameter, number>;
   #device = "";
+  /** Of gradients, and the arrays that hold it. */
+  #gradientType: DType | undefined;
+  #gradientArray: string | undefined;
   // By row, in arrays of their own: a step looks at all of it, and parameters are objects all over the memory.
-  readonly #values: Float32Memory[];
+  readonly #values: TensorMemory[];
   readonly #valueLengths: number[];
   /** The gradients bound at build or by rebind(). */
-  readonly #bound: (Float32Memory | null)[];
+  readonly #bound: (TensorMemory | null)[];
   readonly #boundLengths: number[];
   /** What the addon was to point at when it failed, if it ever did. */
   readonly #coming: Partial<Memory>[] = [];
   /** The gradients the addon points at; the reference keeps their memory. */
-  #gradients: (Float32Memory | null)[];
+  #gradients: (TensorMemory | null)[];
 
   constructor(parameters: readonly Parameter[], frozen: readonly boolean[]) {
     this.parameters = parameters;
@@ -36,6 +42,21 @@ export class Bindings {
     this.#bound = this.trained.map(({ gradient }) => gradient);
     this.#boundLengths = this.#bound.map(lengthToKeep);
     this.#gradients = this.#bound;
+  }
+
+  /** For the addon, which chooses the layout by them. @throws INVALID_ARGUMENT where memory of one kind has several types */
+  get types(): { parameterType: DType; gradientType: DType | "" } {
+    const values = this.trained.map(({ name, value }) => ({ what: `the value of ${name}`, memory: value }));
+    const gradients = this.trained.flatMap(({ name, gradient }) =>
+      gradient ? [{ what: `the gradient of ${name}`, memory: gradient }] : [],
+    );
+    return { parameterType: commonType(values) as DType, gradientType: commonType(gradients) ?? "" };
+  }
+
+  /** What the addon has chosen: gradients are held to it. */
+  set layout({ gradient }: Layout) {
+    this.#gradientType = gradient;
+    this.#gradientArray = dtypes[gradient].array.name;
   }
 
   /** Undefined for a frozen parameter. */
@@ -92,7 +113,7 @@ export class Bindings {
     const lengths = this.#boundLengths;
     let present = false;
     for (let row = 0; row < bound.length; row += 1) {
-      const gradient = bound[row] as Float32Memory | null;
+      const gradient = bound[row] as TensorMemory | null;
       if (gradient === null) continue;
       present = true;
       if (gradient.length !== lengths[row]) this.#checkGradient(gradient, this.trained[row] as Parameter);
@@ -103,14 +124,15 @@ export class Bindings {
 
   #passedGradients(gradients: Gradients, zeroed: boolean): StepGradients {
     const listed = listGradients(gradients, this.parameters);
-    const chosen: (Float32Memory | null)[] = new Array(this.trained.length);
+    const chosen: (TensorMemory | null)[] = new Array(this.trained.length);
     const current = this.#gradients;
+    const array = this.#gradientArray;
     let present = false;
     let changed = false;
     for (let i = 0, row = 0; i < listed.length; i += 1) {
       const parameter = this.parameters[i] as Parameter;
-      const gradient = listed[i] as Float32Memory | null;
-      if (gradient !== null && !(isFloat32Array(gradient) && gradient.length === parameter.length)) {
+      const gradient = listed[i] as TensorMemory | null;
+      if (gradient !== null && !(arrayNameOf(gradient) === array && gradient.length === parameter.length)) {
         this.#checkGradient(gradient, parameter);
       }
       if (this.trained[row] !== parameter) continue;
@@ -126,7 +148,7 @@ export class Bindings {
   }
 
   /** All memory that the optimizer was built over. */
-  memories(): (Float32Memory | null)[] {
+  memories(): (TensorMemory | null)[] {
     return this.trained.flatMap(({ value, gradient }) => [value, gradient]);
   }
 
@@ -141,11 +163,11 @@ export class Bindings {
 
   #checkGradient(gradient: unknown, { name, length }: Parameter): void {
     const owner = `the gradient of ${name}`;
-    checkDevice(checkMemory(gradient, owner, length), owner, this.#device);
+    checkDevice(checkMemory(gradient, owner, length, this.#gradientType), owner, this.#device);
   }
 
   /** A gradient that is zeroed while it is read as another one's would make the result depend on the order of threads. */
-  #checkOwnMemory(gradients: readonly (Float32Memory | null)[]): void {
+  #checkOwnMemory(gradients: readonly (TensorMemory | null)[]): void {
     checkOverlap(this.parameters.map((parameter, i) => ({ ...parameter, gradient: gradients[i] ?? null })));
   }
 
@@ -156,8 +178,8 @@ export class Bindings {
 
   /** The rows whose parameters were in arrays that have lost their memory. */
   lostValues(): number[] {
-    const isLost = (value: Float32Memory, row: number) =>
-      isFloat32Array(value) && value.length !== this.#valueLengths[row];
+    const isLost = (value: TensorMemory, row: number) =>
+      !(value instanceof DeviceBuffer) && value.length !== this.#valueLengths[row];
     return this.#values.flatMap((value, row) => (isLost(value, row) ? [row] : []));
   }
 
@@ -171,4 +193,16 @@ export class Bindings {
       checkMemory(value, `the value of ${name}`, length);
     }
   }
+}
+
+/** @throws INVALID_ARGUMENT */
+function commonType(memories: readonly { what: string; memory: TensorMemory }[]): DType | undefined {
+  const [first, ...others] = memories;
+  if (!first) return undefined;
+  const type = dtypeOf(first.memory);
+  for (const { what, memory } of others) {
+    const found = dtypeOf(memory);
+    if (found !== type) throw invalid(`the type of ${what}`, `${type}, as ${first.what} has,`, found);
+  }
+  return type;
 }

@@ -1,6 +1,6 @@
 /** Memory on a device. */
 
-import { type DType, dtypes } from "./dtypes.js";
+import { type DType, dtypes, type HostArray } from "./dtypes.js";
 import { AdamWError, invalid } from "./errors.js";
 import {
   type CudaArray,
@@ -10,6 +10,7 @@ import {
   parseShared,
   type SharedMemory,
 } from "./foreign-memory.js";
+import { checkArray, makeArray } from "./host-array.js";
 import { type NativeBuffer, type NativeStream, native } from "./native.js";
 import { refuseCapture, Stream } from "./stream.js";
 import { integerFrom, listOf, parse } from "./validate.js";
@@ -43,8 +44,8 @@ export interface BlockSource {
  * new AdamW().build([{ name: "weights", value: weights }]);
  * weights.read(); // Float32Array [1, 2, 3]
  */
-export class DeviceBuffer {
-  readonly dtype: DType;
+export class DeviceBuffer<D extends DType = DType> {
+  readonly dtype: D;
   /** Elements. */
   readonly length: number;
   readonly #block: Block;
@@ -53,7 +54,7 @@ export class DeviceBuffer {
   /** Its pointer and its stream's, as the addon takes them. */
   #address: BigUint64Array | undefined;
 
-  private constructor(block: Block, dtype: DType, begin: number, length: number) {
+  private constructor(block: Block, dtype: D, begin: number, length: number) {
     this.#block = block;
     this.dtype = dtype;
     this.#begin = begin;
@@ -61,7 +62,12 @@ export class DeviceBuffer {
   }
 
   /** Not for users: {@link Device.allocate} and the static functions below make buffers. */
-  static of(dtype: DType, length: number, { stream, bytes, which, owner }: BlockSource, begin = 0): DeviceBuffer {
+  static of<D extends DType>(
+    dtype: D,
+    length: number,
+    { stream, bytes, which, owner }: BlockSource,
+    begin = 0,
+  ): DeviceBuffer<D> {
     const buffer = new native.Buffer(stream, bytes, which);
     return new DeviceBuffer(
       { native: buffer, stream, pointer: buffer.pointer, owner, disposed: false },
@@ -77,10 +83,10 @@ export class DeviceBuffer {
    *
    * @throws INVALID_ARGUMENT, NO_DEVICE, DEVICE_MISMATCH
    */
-  static fromPointer(memory: ForeignMemory | CudaArray, device = "cuda"): DeviceBuffer {
+  static fromPointer<D extends DType = DType>(memory: ForeignMemory<D> | CudaArray, device = "cuda"): DeviceBuffer<D> {
     const { dtype, length, pointer, owner, ...where } = describeForeign(memory, device);
     const stream = streamOn(where.device, where.stream);
-    return DeviceBuffer.of(dtype, length, { stream, bytes: length * dtypes[dtype].bytes, which: pointer, owner });
+    return DeviceBuffer.of(dtype as D, length, { stream, bytes: length * dtypes[dtype].bytes, which: pointer, owner });
   }
 
   /**
@@ -128,51 +134,62 @@ export class DeviceBuffer {
   }
 
   /** Sets the elements from `offset` on. @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DISPOSED, CUDA */
-  write(values: Float32Array, offset = 0): this {
-    this.#work("write()").write(values, this.#place(offset, values?.length));
+  write(values: HostArray<D>, offset = 0): this {
+    this.#work("write()").write(values, this.#place(values, offset));
     return this;
   }
 
-  /** A copy of all elements, or into `to` those from `offset` on. @throws LENGTH_MISMATCH, DISPOSED, CUDA */
-  read(to: Float32Array = new Float32Array(this.length), offset = 0): Float32Array {
-    return this.#work("read()").read(to, this.#place(offset, to?.length));
+  /** A copy of all elements, or into `to` those from `offset` on. @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DISPOSED, CUDA */
+  read(to: HostArray<D> = makeArray(this.dtype, this.length), offset = 0): HostArray<D> {
+    this.#work("read()").read(to, this.#place(to, offset));
+    return to;
   }
 
   /**
    * As write(), with the event loop free: values may change when this returns, unless their array is one of
    * {@link Device.allocateHost}, which is read until the promise settles.
    */
-  async writeAsync(values: Float32Array, offset = 0): Promise<void> {
-    await this.#work("writeAsync()").writeAsync(values, this.#place(offset, values?.length));
+  async writeAsync(values: HostArray<D>, offset = 0): Promise<void> {
+    await this.#work("writeAsync()").writeAsync(values, this.#place(values, offset));
   }
 
   /** As read(), with the event loop free: the values as they are after what was put on the stream before. */
-  async readAsync(to: Float32Array = new Float32Array(this.length), offset = 0): Promise<Float32Array> {
-    await this.#work("readAsync()").readAsync(to, this.#place(offset, to?.length));
+  async readAsync(to: HostArray<D> = makeArray(this.dtype, this.length), offset = 0): Promise<HostArray<D>> {
+    await this.#work("readAsync()").readAsync(to, this.#place(to, offset));
     return to;
   }
 
-  /** Sets every element, without waiting. @throws INVALID_ARGUMENT, DISPOSED, CUDA */
+  /**
+   * Sets every element, to what an array of its type would make of `value`, without waiting.
+   *
+   * @throws INVALID_ARGUMENT, DISPOSED, CUDA
+   */
   fill(value: number): this {
     if (typeof value !== "number") throw invalid("value", "a number", value);
-    this.#work("fill()").fill(value, this.#begin, this.length);
+    this.#work("fill()").fill(makeArray(this.dtype, 1).fill(value), this.#begin * this.#bytes, this.length);
     return this;
   }
 
-  /** Takes the elements of another buffer of this length, of any device, without waiting. @throws LENGTH_MISMATCH, DISPOSED, CUDA */
-  copyFrom(other: DeviceBuffer): this {
+  /**
+   * Takes the elements of another buffer of this type and length, of any device, without waiting.
+   *
+   * @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DISPOSED, CUDA
+   */
+  copyFrom(other: DeviceBuffer<D>): this {
     if (!(other instanceof DeviceBuffer)) throw invalid("other", "a DeviceBuffer", other);
+    if (other.dtype !== this.dtype) throw invalid("the type of other", this.dtype, other.dtype);
     if (other.length !== this.length) {
       const message = `Expected a buffer of ${this.length} elements but received one of ${other.length}`;
       throw new AdamWError("LENGTH_MISMATCH", message);
     }
     if (kindOf(other.device) !== kindOf(this.device)) return this.write(other.read());
-    this.#work("copyFrom()").copyFrom(other.#work("copyFrom()"), other.#begin, this.#begin, this.length);
+    const [from, to] = [other.#begin * this.#bytes, this.#begin * this.#bytes];
+    this.#work("copyFrom()").copyFrom(other.#work("copyFrom()"), from, to, this.byteLength);
     return this;
   }
 
   /** The elements from `begin` to before `end`, in the same memory. @throws INVALID_ARGUMENT */
-  slice(begin: number, end: number = this.length): DeviceBuffer {
+  slice(begin: number, end: number = this.length): DeviceBuffer<D> {
     parse(listOf(integerFrom(0)), [begin, end], "the bounds of slice()");
     if (begin > end || end > this.length) {
       throw invalid("the bounds of slice()", `0 ≤ begin ≤ end ≤ ${this.length}`, [begin, end]);
@@ -211,13 +228,15 @@ export class DeviceBuffer {
     return this.#alive().native;
   }
 
-  #place(offset: number, length: number): number {
+  /** Where the elements from `offset` on that the array covers begin, in bytes. */
+  #place(array: unknown, offset: number): number {
+    const { length } = checkArray(array, "the array", undefined, this.dtype);
     parse(integerFrom(0), offset, "offset");
     if (offset + length > this.length) {
       const message = `Expected at most ${this.length - offset} elements from element ${offset} on but received ${length}`;
       throw new AdamWError("LENGTH_MISMATCH", message);
     }
-    return this.#begin + offset;
+    return (this.#begin + offset) * this.#bytes;
   }
 }
 

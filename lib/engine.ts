@@ -5,9 +5,11 @@ import type { Bindings } from "./bindings.js";
 import { checkOffload, type Runtime } from "./device.js";
 import { DeviceBuffer, streamOn } from "./device-buffer.js";
 import { DirectStepper } from "./direct-stepper.js";
+import type { HostArray } from "./dtypes.js";
+import { makeArray } from "./host-array.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
 import { deviceOf } from "./memory.js";
-import { type NativeOptimizer, native, pack } from "./native.js";
+import { type Layout, type NativeOptimizer, native, pack } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
@@ -31,6 +33,8 @@ const { tables } = native;
 const counterNames = tables.counters as readonly (keyof Counters)[];
 
 export class Engine {
+  /** The types of parameters, gradients and slots. */
+  readonly layout: Layout;
   /** Where its work is put in order. */
   readonly stream: Stream;
   readonly #options: ResolvedOptions;
@@ -38,7 +42,7 @@ export class Engine {
   readonly #native: NativeOptimizer;
   readonly #stepper: Stepper;
   #hasNewSlots = true;
-  #lossScale: DeviceBuffer | undefined;
+  #lossScale: DeviceBuffer<"float32"> | undefined;
 
   constructor(options: ResolvedOptions, bindings: Bindings, runtime: Runtime, scaling: LossScaling) {
     const blocks = new Blocks();
@@ -51,9 +55,12 @@ export class Engine {
       offload: runtime.offload !== null,
       policy: packPolicy(options, scaling),
       lossScale: scaling.scale,
+      ...bindings.types,
       parameters: bindings.trained,
       ...blocks,
     });
+    this.layout = native.layouts[this.#native.layout] as Layout;
+    bindings.layout = this.layout;
     const Way = this.#native.isAsynchronous ? AheadStepper : DirectStepper;
     this.#stepper = new Way(this.#native, blocks, bindings, options);
   }
@@ -126,7 +133,7 @@ export class Engine {
   }
 
   /** Where the device keeps the loss scale of the coming step; undefined where steps are done on return. */
-  get lossScaleBuffer(): DeviceBuffer | undefined {
+  get lossScaleBuffer(): DeviceBuffer<"float32"> | undefined {
     if (!this.#native.isAsynchronous) return undefined;
     const { device, stream } = this;
     const pointer = this.#native.lossScale;
@@ -209,14 +216,14 @@ export class Engine {
   readSlot(
     parameter: Parameter,
     slot: SlotName,
-    to: Float32Array = new Float32Array(parameter.length),
+    to: HostArray = makeArray(this.layout.state, parameter.length),
     offset?: number,
-  ): Float32Array {
+  ): HostArray {
     return this.#settled().readSlot(this.#row(parameter), tables.slots.indexOf(slot), to, offset);
   }
 
   /** Sets a slot, or its elements from `offset` on. */
-  writeSlot(parameter: Parameter, slot: SlotName, value: Float32Array, offset?: number): void {
+  writeSlot(parameter: Parameter, slot: SlotName, value: HostArray, offset?: number): void {
     this.#hasNewSlots = false;
     this.#idle().writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value, offset);
   }
@@ -225,13 +232,13 @@ export class Engine {
    * A slot's own memory, to be taken back before anything else happens to the optimizer; undefined where JavaScript cannot
    * have it.
    */
-  lendSlot(parameter: Parameter, slot: SlotName): Float32Array | undefined {
+  lendSlot(parameter: Parameter, slot: SlotName): HostArray | undefined {
     this.#hasNewSlots = false;
     return this.#settled().lendSlot(this.#row(parameter), tables.slots.indexOf(slot));
   }
 
   /** Nobody reaches the slot by this array any more. */
-  takeBack(slot: Float32Array): void {
+  takeBack(slot: HostArray): void {
     native.detach(slot);
   }
 

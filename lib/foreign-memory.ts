@@ -1,17 +1,17 @@
 /** Memory that another library or another process owns, as they describe it. */
 
-import { type DType, dtypeKind, dtypes } from "./dtypes.js";
+import { type DType, dtypeKind, dtypeNames, dtypes } from "./dtypes.js";
 import { invalid } from "./errors.js";
 import { Stream, streamPointer } from "./stream.js";
 import { integerFrom, isRecord, type Kind, listOf, parse, parseRecord, text } from "./validate.js";
 
 /** Memory that another library owns. */
-export interface ForeignMemory {
+export interface ForeignMemory<D extends DType = DType> {
   /** A device or its name: "cuda:0". */
   readonly device: { readonly name: string } | string;
   /** Where it begins. */
   readonly pointer: bigint | number;
-  readonly dtype: DType;
+  readonly dtype: D;
   /** Elements. */
   readonly length: number;
   /** Kept alive as long as the buffer: whatever frees the memory when it is collected. @default none */
@@ -98,7 +98,7 @@ const isNamed = (value: unknown): value is { name: string } =>
 function fromInterface(owner: CudaArray, device: string): ForeignMemory {
   const where = "__cuda_array_interface__";
   const { shape, typestr, data, strides, stream } = owner[where];
-  const dtype = (Object.keys(dtypes) as DType[]).find((name) => dtypes[name].typestr === typestr);
+  const dtype = dtypeNames.find((name) => dtypes[name].typestr === typestr);
   if (dtype === undefined) {
     const known = Object.values(dtypes).map((type) => JSON.stringify(type.typestr));
     throw invalid(`${where}.typestr`, known.join(" or "), typestr);

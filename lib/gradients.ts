@@ -1,17 +1,17 @@
 /** Gradients as `apply` takes them. */
 
 import { AdamWError, invalid } from "./errors.js";
-import type { Float32Memory } from "./memory.js";
+import type { TensorMemory } from "./memory.js";
 import type { Parameter } from "./parameters.js";
 import { isRecord } from "./validate.js";
 
 /** One entry per parameter in the order of build, or by name; null: no gradient in this step. */
-export type Gradients = readonly (Float32Memory | null)[] | Readonly<Record<string, Float32Memory | null>>;
+export type Gradients = readonly (TensorMemory | null)[] | Readonly<Record<string, TensorMemory | null>>;
 
 /** What to step with, by row; undefined: what the addon points at already. */
-export type StepGradients = (Float32Memory | null)[] | undefined;
+export type StepGradients = (TensorMemory | null)[] | undefined;
 
-type GradientList = readonly (Float32Memory | null)[];
+type GradientList = readonly (TensorMemory | null)[];
 
 /**
  * One entry per parameter, in their order; the entries are still to be checked.
@@ -33,7 +33,7 @@ function fromRecord(gradients: unknown, parameters: readonly Parameter[]): Gradi
   for (const name of Object.keys(gradients)) {
     if (!names.has(name)) throw invalid("gradients", "the names of built parameters", name);
   }
-  return parameters.map(({ name }) => (Object.hasOwn(gradients, name) ? (gradients[name] as Float32Memory) : null));
+  return parameters.map(({ name }) => (Object.hasOwn(gradients, name) ? (gradients[name] as TensorMemory) : null));
 }
 
 /** Gradients must be named: a forgotten variable is no wish for the bound ones, which `alternative` uses. */

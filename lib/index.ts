@@ -12,7 +12,7 @@
 export { AdamW } from "./adamw.js";
 export { type DeviceInfo, devices, type RuntimeOptions } from "./device.js";
 export { DeviceBuffer } from "./device-buffer.js";
-export type { DType } from "./dtypes.js";
+export type { DType, HostArray } from "./dtypes.js";
 export { AdamWError, type ErrorCode, errorCodes } from "./errors.js";
 export type { ParameterReference, WeightDecayExclusions } from "./exclusions.js";
 export type { CudaArray, CudaArrayInterface, ForeignMemory, SharedMemory } from "./foreign-memory.js";
@@ -22,7 +22,7 @@ export { kerasJson } from "./keras-json.js";
 export type { CustomObjects, SerializedObject } from "./keras-object.js";
 export { LossScaleOptimizer } from "./loss-scale-optimizer.js";
 export type { LossScaleOptions } from "./loss-scale-options.js";
-export type { Float32Memory } from "./memory.js";
+export type { TensorMemory } from "./memory.js";
 export { type AllocateOptions, Device, openDevice } from "./open-device.js";
 export type { AdamWOptions, LearningRate } from "./options.js";
 export type { Parameter, ParameterInit } from "./parameters.js";

@@ -128,7 +128,7 @@ export class LossScaleOptimizer {
   }
 
   /** The scale of the coming step. */
-  get lossScale(): number | DeviceBuffer {
+  get lossScale(): number | DeviceBuffer<"float32"> {
     return this.#inner.lossScale;
   }
 

@@ -1,6 +1,7 @@
 /** Declares everything the .node file exports: native/binding/addon.cpp is the other side. */
 
 import { buildCommand, loadBinary } from "./binary.js";
+import type { DType, HostArray } from "./dtypes.js";
 import { AdamWError } from "./errors.js";
 
 /** A device of this build, whether or not this machine can use it. */
@@ -26,16 +27,23 @@ export interface NativeTables {
   readonly slots: readonly string[];
 }
 
+/** Types that go together: of parameters, of gradients, and of what the optimizer keeps. */
+export interface Layout {
+  readonly parameter: DType;
+  readonly gradient: DType;
+  readonly state: DType;
+}
+
 /** Parameters and gradients as the engine takes them; entries of one optimizer are addressed by their index. */
 export interface NativeParameter {
   readonly value: NativeMemory;
   readonly gradient: NativeMemory | null;
-  /** Elements; an array says it itself. */
-  readonly length?: number;
+  /** Elements. */
+  readonly length: number;
 }
 
 /** An array of the host, or in the device's memory an address and the stream on which others work there. */
-export type NativeMemory = Float32Array | { readonly address: BigUint64Array };
+export type NativeMemory = HostArray | { readonly address: BigUint64Array };
 
 export interface NativeStream {
   readonly device: string;
@@ -63,13 +71,14 @@ export interface NativeGraph {
 /** A block of a device's memory. Work on it is put in the order of its stream. */
 export interface NativeBuffer {
   readonly pointer: bigint;
-  /** From element `offset` on, as many as the array has. */
-  read(to: Float32Array, offset: number): Float32Array;
-  write(from: Float32Array, offset: number): void;
-  readAsync(to: Float32Array, offset: number): Promise<void>;
-  writeAsync(from: Float32Array, offset: number): Promise<void>;
-  fill(value: number, offset: number, count: number): void;
-  copyFrom(other: NativeBuffer, otherOffset: number, offset: number, count: number): void;
+  // Offsets are in bytes. As many bytes as the array has:
+  read(to: HostArray, offset: number): HostArray;
+  write(from: HostArray, offset: number): void;
+  readAsync(to: HostArray, offset: number): Promise<void>;
+  writeAsync(from: HostArray, offset: number): Promise<void>;
+  /** `count` elements become the one in the array. */
+  fill(element: HostArray, offset: number, count: number): void;
+  copyFrom(other: NativeBuffer, otherOffset: number, offset: number, bytes: number): void;
   /** The name under which another process can open it. */
   share(): Uint8Array;
   dispose(): void;
@@ -83,6 +92,9 @@ export interface NativeSpec {
   readonly offload?: boolean;
   readonly policy: Float64Array;
   readonly lossScale: number;
+  readonly parameterType: DType;
+  /** Empty: the first that goes with the parameters' type. */
+  readonly gradientType: DType | "";
   readonly parameters: readonly NativeParameter[];
   /** Read at every step. */
   readonly controls: Float64Array;
@@ -100,6 +112,8 @@ export type NativeGradients = readonly (NativeMemory | null)[] | readonly [reado
 
 export interface NativeOptimizer {
   readonly device: string;
+  /** Which of `layouts` it has. */
+  readonly layout: number;
   /** Steps are issued ahead; else they are done by step() and stepAsync(). */
   readonly isAsynchronous: boolean;
   step(...gradients: NativeGradients): void;
@@ -139,10 +153,10 @@ export interface NativeOptimizer {
   /** Sums of squares of the newest step's unscaled gradients. */
   rowSums(to: Float64Array): Float64Array;
   /** The whole slot, or with `offset` the elements from there on that the array covers. */
-  readSlot(index: number, slot: number, to: Float32Array, offset?: number): Float32Array;
-  writeSlot(index: number, slot: number, from: Float32Array, offset?: number): void;
+  readSlot(index: number, slot: number, to: HostArray, offset?: number): HostArray;
+  writeSlot(index: number, slot: number, from: HostArray, offset?: number): void;
   /** The slot's own memory as an array; undefined where JavaScript cannot have it. */
-  lendSlot(index: number, slot: number): Float32Array | undefined;
+  lendSlot(index: number, slot: number): HostArray | undefined;
   /** Parameters and averages trade places. */
   exchangeEma(): void;
   /** Parameters become their averages. */
@@ -173,10 +187,12 @@ interface Native {
   /** The CRC-32 of bytes that come after others with the checksum `before`, computed off the event loop. */
   checksum(bytes: Uint8Array, before: number): Promise<number>;
   /** Takes an array's memory away from it. */
-  detach(array: Float32Array): void;
+  detach(array: HostArray): void;
   /** Where the memory of an array is. */
-  addressOf(array: Float32Array): bigint;
+  addressOf(array: HostArray): bigint;
   readonly tables: NativeTables;
+  /** What it was compiled for, best first. */
+  readonly layouts: readonly Layout[];
   /** Raw steps that a step issued ahead may turn out to be, at most. */
   readonly foreseen: number;
   /** The device's default stream, a new one (true), or one that another library made. */
@@ -192,8 +208,8 @@ interface Native {
     bytes: number,
     which?: true | bigint | Uint8Array,
   ) => NativeBuffer;
-  /** An array that the device copies from and to without staging. */
-  allocateHost(device: string, length: number): Float32Array;
+  /** Memory of the host that the device copies from and to without staging. */
+  allocateHost(device: string, bytes: number): ArrayBuffer;
   readonly Optimizer: new (spec: NativeSpec) => NativeOptimizer;
 }
 

@@ -1,7 +1,7 @@
 /** Devices that lend memory and streams. */
 
 import { DeviceBuffer, streamOn } from "./device-buffer.js";
-import { type DType, dtypeKind, dtypes } from "./dtypes.js";
+import { type DType, dtypeKind, dtypes, type HostArray } from "./dtypes.js";
 import { type DeviceInfo, native } from "./native.js";
 import { Stream } from "./stream.js";
 import { boolean, integerFrom, type Kind, parse, parseRecord, text } from "./validate.js";
@@ -32,7 +32,7 @@ export class Device {
   }
 
   /** Zeroed memory. @throws INVALID_ARGUMENT, DEVICE_MISMATCH, OUT_OF_MEMORY, CUDA */
-  allocate(dtype: DType, length: number, options: AllocateOptions = {}): DeviceBuffer {
+  allocate<D extends DType>(dtype: D, length: number, options: AllocateOptions = {}): DeviceBuffer<D> {
     parse(dtypeKind, dtype, "dtype");
     parse(integerFrom(0), length, "length");
     const { stream = this.defaultStream, shareable = false } = parseRecord(options, "the options of allocate()", [
@@ -52,8 +52,11 @@ export class Device {
    *
    * @throws INVALID_ARGUMENT, OUT_OF_MEMORY, CUDA
    */
-  allocateHost(length: number): Float32Array {
-    return native.allocateHost(this.name, parse(integerFrom(0), length, "length"));
+  allocateHost(length: number): HostArray<"float32">;
+  allocateHost<D extends DType>(length: number, dtype: D): HostArray<D>;
+  allocateHost(length: number, dtype: DType = "float32"): HostArray {
+    const { array, bytes } = dtypes[parse(dtypeKind, dtype, "dtype")];
+    return new array(native.allocateHost(this.name, parse(integerFrom(0), length, "length") * bytes));
   }
 
   /** A new order of work, beside that of the default stream. @throws CUDA */

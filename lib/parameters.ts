@@ -1,7 +1,7 @@
 /** Parameters as `build` takes them, and the checks of their memory. */
 
 import { AdamWError, invalid } from "./errors.js";
-import { checkMemory, type Float32Memory, placeOf } from "./memory.js";
+import { checkMemory, placeOf, type TensorMemory } from "./memory.js";
 import { integerFrom, type Kind, listOf, parse, parseRecord, text } from "./validate.js";
 
 /** A parameter to optimize. */
@@ -11,9 +11,9 @@ export interface ParameterInit {
   /** @default [value.length] */
   shape?: readonly number[];
   /** Updated in place by every step. */
-  value: Float32Memory;
+  value: TensorMemory;
   /** Read by `step()`, and by nothing else; null or absent: gradients come with `apply()`. */
-  gradient?: Float32Memory | null;
+  gradient?: TensorMemory | null;
 }
 
 /** A parameter after `build`; `value` and `gradient` change by `rebind`. */
@@ -21,8 +21,8 @@ export interface Parameter {
   readonly name: string;
   readonly shape: readonly number[];
   readonly length: number;
-  value: Float32Memory;
-  gradient: Float32Memory | null;
+  value: TensorMemory;
+  gradient: TensorMemory | null;
 }
 
 /** The extents of a parameter. */

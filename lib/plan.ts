@@ -1,6 +1,9 @@
 /** How much memory an optimizer will take. */
 
+import { type DType, dtypeKind, dtypes } from "./dtypes.js";
+import { invalid } from "./errors.js";
 import { resolveGroups } from "./groups.js";
+import { type Layout, native } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import { shapeKind } from "./parameters.js";
 import { isRecord, type Kind, listOf, parse, text } from "./validate.js";
@@ -25,41 +28,55 @@ export interface OptimizerPlan {
 const plannedKind: Kind<PlannedParameter> = {
   expected: "an object { name, shape }",
   accepts: isRecord,
-  copy: ({ name, shape }, where) => ({
+  copy: ({ name, shape, dtype = "float32" }, where) => ({
     name: parse(text, name, `${where}.name`),
     shape: parse(shapeKind, shape, `${where}.shape`),
+    dtype: parse(dtypeKind, dtype, `${where}.dtype`),
   }),
 };
-
-const bytesPerElement = Float32Array.BYTES_PER_ELEMENT;
 
 /** A parameter that may not exist yet. */
 export interface PlannedParameter {
   readonly name: string;
   readonly shape: readonly number[];
+  /** The type of its value; gradients are of the type that goes with it. All trained parameters have one. @default "float32" */
+  readonly dtype?: DType;
 }
 
 /** @throws INVALID_ARGUMENT */
 export function planMemory(options: ResolvedOptions, planned: readonly PlannedParameter[]): OptimizerPlan {
   const parameters = parse(listOf(plannedKind), planned, "parameters");
-  const count = ({ shape }: { shape: readonly number[] }) => shape.reduce((a, b) => a * b, 1);
-  const bytes = (list: readonly { shape: readonly number[] }[]) =>
-    list.reduce((sum, parameter) => sum + count(parameter) * bytesPerElement, 0);
   const groups = resolveGroups(options.groups, parameters);
   const trained = parameters.filter((_, i) => !groups[i]?.frozen);
+  const layout = layoutOf(trained);
   const slots: Record<string, number> = {};
   for (const { parameter, kerasName } of parameterSlots(options, trained)) {
-    slots[kerasName] = (slots[kerasName] ?? 0) + bytes([parameter]);
+    slots[kerasName] = (slots[kerasName] ?? 0) + bytes(parameter, layout.state);
   }
   const state = Object.values(slots).reduce((a, b) => a + b, 0);
-  const values = bytes(parameters);
-  const gradients = bytes(trained);
+  const values = sum(parameters, (parameter) => bytes(parameter, parameter.dtype ?? layout.parameter));
+  const gradients = sum(trained, (parameter) => bytes(parameter, layout.gradient));
   return {
-    parameters: values / bytesPerElement,
+    parameters: sum(parameters, elements),
     values,
     gradients,
     slots,
     state,
     total: values + gradients + state,
   };
+}
+
+const elements = ({ shape }: PlannedParameter) => shape.reduce((a, b) => a * b, 1);
+const bytes = (parameter: PlannedParameter, dtype: DType) => elements(parameter) * dtypes[dtype].bytes;
+const sum = (list: readonly PlannedParameter[], count: (parameter: PlannedParameter) => number) =>
+  list.reduce((total, parameter) => total + count(parameter), 0);
+
+/** What a built optimizer would have. @throws INVALID_ARGUMENT */
+function layoutOf(trained: readonly PlannedParameter[]): Layout {
+  const dtype = trained[0]?.dtype ?? "float32";
+  const other = trained.find((parameter) => parameter.dtype !== dtype && parameter.dtype !== undefined);
+  if (other) throw invalid(`the dtype of ${other.name}`, `${dtype}, as ${trained[0]?.name} has,`, other.dtype);
+  const layout = native.layouts.find(({ parameter }) => parameter === dtype);
+  if (layout) return layout;
+  throw invalid("dtype", native.layouts.map(({ parameter }) => parameter).join(" or "), dtype);
 }

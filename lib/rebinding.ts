@@ -1,15 +1,16 @@
 /** Other memory for built parameters, as `rebind` takes it. */
 
 import { invalid } from "./errors.js";
-import { checkMemory, type Float32Memory } from "./memory.js";
+import { checkMemory, dtypeOf, type TensorMemory } from "./memory.js";
+import type { Layout } from "./native.js";
 import { checkOverlap, type Parameter } from "./parameters.js";
 import { parseRecord } from "./validate.js";
 
 /** Other memory for a built parameter; what is absent stays. */
 export interface Rebinding {
   name: string;
-  value?: Float32Memory;
-  gradient?: Float32Memory | null;
+  value?: TensorMemory;
+  gradient?: TensorMemory | null;
 }
 
 /** The memory of a parameter. */
@@ -23,6 +24,7 @@ export type Memory = Pick<Parameter, "value" | "gradient">;
 export function parseRebindings(
   parameters: readonly Parameter[],
   bindings: readonly Rebinding[],
+  layout: Pick<Layout, "gradient">,
 ): Map<Parameter, Partial<Memory>> {
   if (!Array.isArray(bindings)) throw invalid("bindings", "an array of { name, value, gradient }", bindings);
   const changed = new Map<Parameter, Partial<Memory>>();
@@ -32,9 +34,12 @@ export function parseRebindings(
     if (!parameter) throw invalid(`bindings[${i}].name`, "the name of a built parameter", name);
     const { value, gradient } = binding;
     const memory: Partial<Memory> = changed.get(parameter) ?? {};
-    if (value !== undefined) memory.value = checkMemory(value, `the value of ${parameter.name}`, parameter.length);
+    const { length } = parameter;
+    if (value !== undefined) {
+      memory.value = checkMemory(value, `the value of ${parameter.name}`, length, dtypeOf(parameter.value));
+    }
     if (gradient !== undefined) {
-      memory.gradient = gradient && checkMemory(gradient, `the gradient of ${parameter.name}`, parameter.length);
+      memory.gradient = gradient && checkMemory(gradient, `the gradient of ${parameter.name}`, length, layout.gradient);
     }
     changed.set(parameter, memory);
   });

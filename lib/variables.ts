@@ -1,9 +1,10 @@
 /** The optimizer's state as Keras lists it: the order, the paths and the shapes of `optimizer.variables`. */
 
 import { types } from "node:util";
+import type { DType, HostArray } from "./dtypes.js";
 import type { Engine, SlotName } from "./engine.js";
 import { AdamWError, invalid } from "./errors.js";
-import { isFloat32Array } from "./float32-array.js";
+import { arrayName, isArrayOf } from "./host-array.js";
 import type { ResolvedOptions } from "./options.js";
 import { integerFrom, type Kind, nonNegative, parse, parseRecord } from "./validate.js";
 
@@ -13,16 +14,16 @@ export interface Variable {
   readonly path: string;
   /** `[]` for scalars. */
   readonly shape: readonly number[];
-  readonly dtype: "float32" | "int32";
+  readonly dtype: DType | "int32";
   /** A fresh copy at every access; scalars have one element. */
-  readonly value: Float32Array | Int32Array;
+  readonly value: HostArray | Int32Array;
 }
 
 /** Where a variable's value comes from and goes to. */
 export interface VariableSource extends Variable {
   /** @throws INVALID_ARGUMENT for a value that the variable cannot have, whatever its type */
-  check?(value: Float32Array | Int32Array): void;
-  write(value: Float32Array | Int32Array): void;
+  check?(value: HostArray | Int32Array): void;
+  write(value: HostArray | Int32Array): void;
 }
 
 /** Keras' names of the slots and the order in which it makes them: one line, one pass over the parameters. */
@@ -59,15 +60,16 @@ export function parameterSlots<P>(options: ResolvedOptions, trained: readonly P[
 }
 
 function slotVariables(options: ResolvedOptions, engine: () => Engine): VariableSource[] {
-  return parameterSlots(options, engine().trained).map(({ parameter, slot, kerasName }) => ({
+  const { trained, layout } = engine();
+  return parameterSlots(options, trained).map(({ parameter, slot, kerasName }) => ({
     path: `${options.name}/${parameter.name.replaceAll("/", "_")}_${kerasName}`,
     shape: parameter.shape,
-    dtype: "float32",
+    dtype: layout.state,
     get value() {
       return engine().readSlot(parameter, slot);
     },
     write(value) {
-      engine().writeSlot(parameter, slot, value as Float32Array);
+      engine().writeSlot(parameter, slot, value as HostArray);
     },
   }));
 }
@@ -163,10 +165,10 @@ export function writeVariables(sources: readonly VariableSource[], list: readonl
     throw new AdamWError("LENGTH_MISMATCH", message);
   }
   const values = sources.map((source, i) => checkVariable(source, list[i] as Variable, `weights[${i}]`));
-  for (const [i, source] of sources.entries()) source.write(values[i] as Float32Array | Int32Array);
+  for (const [i, source] of sources.entries()) source.write(values[i] as HostArray | Int32Array);
 }
 
-function checkVariable(source: VariableSource, given: Variable, where: string): Float32Array | Int32Array {
+function checkVariable(source: VariableSource, given: Variable, where: string): HostArray | Int32Array {
   parseRecord(given, where, knownKeys);
   const { path, shape, dtype, value } = given;
   if (path !== source.path) throw invalid(`${where}.path`, `"${source.path}"`, path);
@@ -174,8 +176,8 @@ function checkVariable(source: VariableSource, given: Variable, where: string): 
   if (!Array.isArray(shape) || shape.join() !== source.shape.join()) {
     throw invalid(`${where}.shape`, `[${source.shape.join(", ")}]`, shape);
   }
-  const isRight = source.dtype === "int32" ? types.isInt32Array(value) : isFloat32Array(value);
-  if (!isRight) throw invalid(`${where}.value`, source.dtype === "int32" ? "an Int32Array" : "a Float32Array", value);
+  const isRight = dtype === "int32" ? types.isInt32Array(value) : isArrayOf(dtype, value);
+  if (!isRight) throw invalid(`${where}.value`, dtype === "int32" ? "an Int32Array" : arrayName(dtype), value);
   const length = source.shape.reduce((a, b) => a * b, 1);
   if (value.length !== length) {
     throw new AdamWError("LENGTH_MISMATCH", `Expected ${length} elements for ${path} but received ${value.length}`);

@@ -42,6 +42,8 @@ function compute(addon: Addon, device: string): Buffer {
     threads: 2,
     policy: packPolicy(options, { scale: 1 }),
     lossScale: 1,
+    parameterType: "float32",
+    gradientType: "float32",
     parameters,
     controls: Float64Array.from(controls),
     report,

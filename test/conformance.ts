@@ -54,7 +54,7 @@ export function bufferSubject(name: string): Subject {
         .allocate("float32", values.length + offset)
         .write(values, offset)
         .slice(offset),
-    read: (memory) => (memory as DeviceBuffer).read(),
+    read: (memory) => (memory as DeviceBuffer<"float32">).read(),
   };
 }
 
@@ -103,7 +103,7 @@ const gradientKinds = { ordinary: [], "finite special": finiteSpecials, "all spe
 
 interface Outcome {
   reports: StepReport[];
-  arrays: { path: string; value: Float32Array | Int32Array }[];
+  arrays: { path: string; value: Variable["value"] }[];
 }
 
 const longest = Math.max(...lengths);

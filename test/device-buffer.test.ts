@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { AdamW, DeviceBuffer, devices, type Float32Memory, openDevice } from "../lib/index.js";
+import { AdamW, DeviceBuffer, devices, openDevice, type TensorMemory } from "../lib/index.js";
 import { rejects, rejectsWith } from "./rejects.js";
 
 const usable = devices().filter(({ available }) => available);
@@ -77,7 +77,7 @@ for (const name of new Set([usable[0]!.name, "cpu:scalar"])) {
     });
 
     it("is updated in place, its device is the optimizer's, and the bits are those of arrays", () => {
-      const steps = (value: Float32Memory, gradient: Float32Memory, bound: boolean) => {
+      const steps = (value: TensorMemory, gradient: TensorMemory, bound: boolean) => {
         const optimizer = new AdamW({ globalClipnorm: 1, zeroGradients: true });
         optimizer.build([{ name: "w", value, gradient: bound ? gradient : null }]);
         if (bound) optimizer.step();

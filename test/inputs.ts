@@ -1,5 +1,7 @@
 /** Numbers for tests, made from integers alone: the same ones as native tests make (test/native/inputs.h). */
 
+import type { Variable } from "../lib/index.js";
+
 /** 32 bits that look random. */
 export function bits(seed: number, index: number): number {
   let x = (seed + Math.imul(index, 0x9e3779b9)) >>> 0;
@@ -37,21 +39,20 @@ export function fill(length: number, seed: number, mixed: readonly number[], spa
   });
 }
 
-/** The bits of fp32 numbers, with one pattern for every NaN: payloads are nobody's promise. */
-export function wordsOf(values: Float32Array | Int32Array): Uint32Array {
+/** The bits of numbers, for fp32 with one pattern for every NaN: payloads are nobody's promise. */
+export function wordsOf(values: Variable["value"]): ArrayLike<number> {
+  if (!(values instanceof Float32Array)) return values;
   const words = new Uint32Array(values.slice().buffer);
-  if (values instanceof Int32Array) return words;
   for (let i = 0; i < words.length; i += 1) if ((words[i]! & 0x7fffffff) > 0x7f800000) words[i] = 0x7fc00000;
   return words;
 }
 
-const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array) =>
-  Buffer.from(buffer, byteOffset, byteLength);
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);
 
 /** The index of the first number that differs in more than a NaN's payload; -1 for none. */
-export function firstDifference(a: Float32Array | Int32Array, b: Float32Array | Int32Array): number {
+export function firstDifference(a: Variable["value"], b: Variable["value"]): number {
   if (Buffer.compare(bytesOf(a), bytesOf(b)) === 0) return -1;
   const [left, right] = [wordsOf(a), wordsOf(b)];
   if (left.length !== right.length) return 0;
-  return left.findIndex((word, i) => word !== right[i]);
+  return Array.from(left).findIndex((word, i) => word !== right[i]);
 }

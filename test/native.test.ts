@@ -58,13 +58,14 @@ describe("the addon", () => {
   });
 
   it("checks the memory it is given once more", () => {
-    const parameters = [{ value: new Float32Array(4), gradient: null }];
+    const parameters = [{ value: new Float32Array(4), gradient: null, length: 4 }];
+    const types = { parameterType: "float32", gradientType: "" } as const;
     const controls = new Float64Array(tables.controls.length);
     const report = new Float64Array(tables.report.length);
     const policy = packPolicy(resolveOptions(), { scale: 1 });
     const rates = new Float64Array(3 * native.foreseen);
     const stream = new native.Stream("cpu");
-    const spec = { stream, threads: 1, policy, lossScale: 1, parameters, controls, report, rates };
+    const spec = { stream, threads: 1, policy, lossScale: 1, ...types, parameters, controls, report, rates };
     const optimizer = new native.Optimizer(spec);
     const f64 = new Float64Array(4) as unknown as Float32Array;
     rejectsWith("INVALID_ARGUMENT", () => optimizer.bind(0, f64, null), "Float32Array");
@@ -74,6 +75,11 @@ describe("the addon", () => {
     rejectsWith("LENGTH_MISMATCH", () => optimizer.step([]), "one gradient per parameter");
     rejectsWith("LENGTH_MISMATCH", () => optimizer.counters(new Float64Array(1)));
     rejectsWith("LENGTH_MISMATCH", () => new native.Optimizer({ ...spec, policy: controls }));
+    const unknown = "float128" as "float32";
+    for (const types of [{ parameterType: unknown }, { gradientType: unknown }]) {
+      const combinations = "(float32 with float32)";
+      rejectsWith("INVALID_ARGUMENT", () => new native.Optimizer({ ...spec, ...types }), combinations, unknown);
+    }
     rejectsWith(
       "INVALID_ARGUMENT",
       () => optimizer.assign(new Float64Array(0), Float64Array.of(0)),

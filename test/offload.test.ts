@@ -8,11 +8,11 @@ import {
   DeviceBuffer,
   deserialize,
   devices,
-  type Float32Memory,
   LossScaleOptimizer,
   openDevice,
   type StepReport,
   serialize,
+  type TensorMemory,
 } from "../lib/index.js";
 import { fill, firstDifference } from "./inputs.js";
 import { rejects, rejectsWith } from "./rejects.js";
@@ -65,8 +65,9 @@ describe("A GPU whose state is offloaded", () => {
   });
 
   const there = (values: Float32Array) => openDevice("cuda").allocate("float32", values.length).write(values);
-  const valuesOf = (memory: Float32Memory) => (memory instanceof DeviceBuffer ? memory.read() : memory.slice());
-  const same = (actual: Float32Memory, expected: Float32Memory) =>
+  const valuesOf = (memory: TensorMemory<"float32">) =>
+    memory instanceof DeviceBuffer ? memory.read() : memory.slice();
+  const same = (actual: TensorMemory<"float32">, expected: TensorMemory<"float32">) =>
     expect(firstDifference(valuesOf(actual), valuesOf(expected))).to.equal(-1);
 
   it("is found by its buffers, keeps its name, and reports its steps at once", () => {
@@ -84,7 +85,7 @@ describe("A GPU whose state is offloaded", () => {
   it("returns the CPU's bits where parameters need several windows", () => {
     const lengths = [3, 5_000_003, 17, 0, 70_001];
     const options: AdamWOptions = { globalClipnorm: 1, useEma: true, zeroGradients: true };
-    const train = (device: string, place: (values: Float32Array) => Float32Memory) => {
+    const train = (device: string, place: (values: Float32Array) => TensorMemory<"float32">) => {
       const parameters = lengths.map((length, i) => ({
         name: `p${i}`,
         value: place(fill(length, i, [])),
@@ -114,7 +115,7 @@ describe("A GPU whose state is offloaded", () => {
 
   it("trades parameters and averages, and goes on with other memory of either kind", () => {
     const [a, b] = [fill(1000, 1, []), fill(1000, 2, [])];
-    const run = (device: string, places: ((values: Float32Array) => Float32Memory)[]) => {
+    const run = (device: string, places: ((values: Float32Array) => TensorMemory<"float32">)[]) => {
       let value = places[0]!(a.slice());
       const optimizer = new AdamW({ useEma: true }, { device, offload: device === "cuda" ? "cpu" : null });
       optimizer.build([{ name: "w", value }]);

@@ -6,6 +6,7 @@ import {
   type AdamWOptions,
   type ErrorCode,
   type Gradients,
+  type HostArray,
   type LearningRateSchedule,
   LossScaleOptimizer,
   type LossScaleOptions,
@@ -113,7 +114,7 @@ export function state(): void {
   // @ts-expect-error counted, not set
   optimizer.iterations = 1;
   same<typeof optimizer.variables, Variable[]>();
-  same<Variable["value"], Float32Array | Int32Array>();
+  same<Variable["value"], HostArray | Int32Array>();
   optimizer.setWeights(optimizer.variables);
   // @ts-expect-error variables, not arrays
   optimizer.setWeights([value]);

@@ -2,6 +2,7 @@
 
 import { AdamW } from "../adamw.js";
 import type { AdamWOptions } from "../options.js";
+import type { Variable } from "../variables.js";
 import { randomWords, unit } from "./random.js";
 
 export interface Scenario {
@@ -49,7 +50,7 @@ const specials = [Number.NaN, Infinity, -Infinity, -0, 0, 2 ** -149, -(2 ** -130
 /** A named array of what a run left behind. */
 interface Section {
   readonly name: string;
-  readonly values: Float32Array | Float64Array | Int32Array;
+  readonly values: Variable["value"] | Float64Array;
 }
 
 /** Runs a scenario; `threads` undefined: the default. */

@@ -14,7 +14,7 @@ import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js"
 import { H5Process, type H5Value, type H5Variable } from "./h5-process.js";
 import { isKerasArchive, readKerasConfig, weightsName, withWeightsFile } from "./keras-files.js";
 import { innerGroup, kerasLayout, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
-import { floatsOf, memoryTensor } from "./optimizer-state.js";
+import { elementsIn, memoryTensor } from "./optimizer-state.js";
 import type { WriteOptions } from "./safetensors-writer.js";
 import { readZip, type ZipEntry } from "./zip-reader.js";
 import { writeZip, type ZipContent } from "./zip-writer.js";
@@ -170,7 +170,7 @@ async function valuesFor(
     }
     const bytes = new Uint8Array(tensor.byteLength);
     await tensor.read(0, bytes);
-    values.push([place, floatsOf(bytes)]);
+    values.push([place, elementsIn(bytes, "float32")]);
   }
   return values;
 }

@@ -1,7 +1,9 @@
 /** What of a checkpoint goes where in an optimizer, decided and checked before anything is changed. */
 
+import { dtypes } from "../dtypes.js";
 import type { SlotName } from "../engine.js";
 import { AdamWError } from "../errors.js";
+import { dtypeOf as memoryDtype } from "../memory.js";
 import type { Parameter } from "../parameters.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { configDifferences } from "./config-differences.js";
@@ -53,7 +55,8 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
   for (const { name, parameter, role } of places) {
     const tensor = stored.get(name);
     stored.delete(name);
-    const reason = tensor ? mismatch(tensor, parameter, role, options.convert) : "the file has no such tensor";
+    const expected = { shape: parameter.shape, dtype: storedAs(state, parameter, role) };
+    const reason = tensor ? mismatch(tensor, role, expected, options.convert) : "the file has no such tensor";
     if (reason === undefined) transfers.push({ tensor, parameter, slot: role } as Transfer);
     else notLoaded.push({ name, reason });
   }
@@ -98,15 +101,26 @@ function unusedReasons(unused: ReadonlyMap<string, Tensor>, options: PlanOptions
     .map((name) => [name, { reason: "the optimizer has no such tensor" }]);
 }
 
-function mismatch(tensor: Tensor, parameter: Parameter, role: Role, convert: boolean): string | undefined {
-  const shape = role === stepName ? [] : parameter.shape;
+/** What the safetensors format calls the type that the optimizer has there. */
+function storedAs({ engine }: OptimizerState, parameter: Parameter, role: Role): string {
+  return dtypes[role === valueName ? memoryDtype(parameter.value) : engine.layout.state].stored;
+}
+
+function mismatch(
+  tensor: Tensor,
+  role: Role,
+  expected: Pick<Tensor, "shape" | "dtype">,
+  convert: boolean,
+): string | undefined {
+  const shape = role === stepName ? [] : expected.shape;
   if (tensor.shape.join() !== shape.join()) {
     return `shape [${tensor.shape.join(", ")}] where [${shape.join(", ")}] is expected`;
   }
   // Counts are integers whatever type they are stored in; that is checked when they are read.
-  if (role === stepName || tensor.dtype === "F32") return undefined;
-  if (!dtypeOf(tensor.dtype)?.get) return `type ${tensor.dtype}, which cannot become F32`;
-  return convert ? undefined : `type ${tensor.dtype} where F32 is expected; convert: true converts`;
+  if (role === stepName || tensor.dtype === expected.dtype) return undefined;
+  const converts = expected.dtype === "F32" && dtypeOf(tensor.dtype)?.get;
+  if (!converts) return `type ${tensor.dtype}, which cannot become ${expected.dtype}`;
+  return convert ? undefined : `type ${tensor.dtype} where ${expected.dtype} is expected; convert: true converts`;
 }
 
 const mostListed = 8;

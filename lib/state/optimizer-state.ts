@@ -1,15 +1,17 @@
 /** What saving and loading see of an optimizer. */
 
+import { type DType, dtypes, type HostArray } from "../dtypes.js";
 import type { Engine, SlotName } from "../engine.js";
 import { AdamWError } from "../errors.js";
+import { makeArray } from "../host-array.js";
 import type { SerializedObject } from "../keras-object.js";
-import { elementsOf } from "../memory.js";
+import { dtypeOf, elementsOf } from "../memory.js";
 import type { ResolvedOptions } from "../options.js";
 import type { Parameter } from "../parameters.js";
 import type { Kind } from "../validate.js";
 import { parameterSlots } from "../variables.js";
 import type { StoredParameter, Tensor } from "./checkpoint.js";
-import { dtypeOf, elementCount } from "./dtypes.js";
+import { elementCount, dtypeOf as storedDtype } from "./dtypes.js";
 import { stepName, tensorName, valueName } from "./names.js";
 
 /** An optimizer between steps. */
@@ -61,7 +63,7 @@ export function bytesOf(array: ArrayBufferView): Uint8Array {
 
 /** A tensor that is in memory. */
 export function memoryTensor(name: string, dtype: string, shape: readonly number[], memory: Uint8Array): Tensor {
-  const byteLength = elementCount(shape) * (dtypeOf(dtype)?.bytes ?? 0);
+  const byteLength = elementCount(shape) * (storedDtype(dtype)?.bytes ?? 0);
   const read = (start: number, into: Uint8Array) => into.set(memory.subarray(start, start + into.length));
   return { name, dtype, shape, byteLength, memory, read };
 }
@@ -77,11 +79,12 @@ export function stepTensors({ engine }: OptimizerState): Tensor[] {
 /** The parameters' own values, where they are; a copy of them, if `copy` is given. */
 export function valueTensors(
   { engine }: OptimizerState,
-  copy: (name: string, value: Float32Array) => Float32Array = (_, value) => value,
+  copy: (name: string, value: HostArray) => HostArray = (_, value) => value,
 ): Tensor[] {
   return engine.parameters.map((parameter) => {
     const name = tensorName(parameter.name, valueName);
-    return memoryTensor(name, "F32", parameter.shape, bytesOf(copy(name, elementsOf(parameter.value))));
+    const { stored } = dtypes[dtypeOf(parameter.value)];
+    return memoryTensor(name, stored, parameter.shape, bytesOf(copy(name, elementsOf(parameter.value))));
   });
 }
 
@@ -89,25 +92,30 @@ export function valueTensors(
 export function liveTensor(
   { engine }: OptimizerState,
   { name, parameter, slot }: StateSlot,
-  lent: Float32Array | undefined,
+  lent: HostArray | undefined,
 ): Tensor {
-  if (lent) return memoryTensor(name, "F32", parameter.shape, bytesOf(lent));
+  const dtype = engine.layout.state;
+  const { stored, bytes } = dtypes[dtype];
+  if (lent) return memoryTensor(name, stored, parameter.shape, bytesOf(lent));
   return {
     name,
-    dtype: "F32",
+    dtype: stored,
     shape: parameter.shape,
-    byteLength: parameter.length * Float32Array.BYTES_PER_ELEMENT,
+    byteLength: parameter.length * bytes,
     read(start, into) {
-      const elements = into.byteOffset % 4 === 0 ? floatsOf(into) : new Float32Array(into.byteLength / 4);
-      engine.readSlot(parameter, slot, elements, start / 4);
+      const isAligned = into.byteOffset % bytes === 0;
+      const elements = isAligned ? elementsIn(into, dtype) : makeArray(dtype, into.byteLength / bytes);
+      engine.readSlot(parameter, slot, elements, start / bytes);
       if (elements.buffer !== into.buffer) into.set(bytesOf(elements));
     },
   };
 }
 
-/** Bytes as the float32 they hold; they must be aligned. */
-export function floatsOf(bytes: Uint8Array): Float32Array {
-  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
+/** Bytes as the elements they hold; they must be aligned. */
+export function elementsIn<D extends DType>(bytes: Uint8Array, dtype: D): HostArray<D> {
+  type Over = new (buffer: ArrayBufferLike, offset: number, length: number) => HostArray<D>;
+  const ArrayOver = dtypes[dtype].array as Over;
+  return new ArrayOver(bytes.buffer, bytes.byteOffset, bytes.byteLength / dtypes[dtype].bytes);
 }
 
 /** The configuration, or null where a function or class in it has no name; a save must not fail for that. */

@@ -1,5 +1,6 @@
 /** Saving an optimizer. */
 
+import type { HostArray } from "../dtypes.js";
 import { invalid } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf } from "../validate.js";
@@ -125,7 +126,7 @@ function copied(state: OptimizerState, withValues: boolean): Source {
 
 function streamed(state: OptimizerState, withValues: boolean): Source {
   const { engine } = state;
-  const lent: Float32Array[] = [];
+  const lent: HostArray[] = [];
   const free = state.hold('The state is being saved with snapshot: "stream"');
   const release = () => {
     for (const slot of lent) engine.takeBack(slot);

@@ -1,7 +1,10 @@
 /** The one copy of the state that a save writes from while steps go on; made at the first save and used again. */
 
+import { type DType, dtypes, type HostArray } from "../dtypes.js";
 import type { Engine } from "../engine.js";
 import { AdamWError } from "../errors.js";
+import { makeArray } from "../host-array.js";
+import { dtypeOf } from "../memory.js";
 import type { Tensor } from "./checkpoint.js";
 import {
   bytesOf,
@@ -24,20 +27,21 @@ export function snapshotOf(engine: Engine): Snapshot {
 }
 
 export class Snapshot {
-  readonly #arrays = new Map<string, Float32Array>();
+  readonly #arrays = new Map<string, HostArray>();
   #inUse = false;
 
   /** The state as it is now, to be read until `release`. @throws BUSY while an earlier save is still being written */
   take(state: OptimizerState, withValues: boolean): Tensor[] {
     if (this.#inUse) throw new AdamWError("BUSY", "An earlier save is still being written: await it first");
     const { engine } = state;
+    const dtype = engine.layout.state;
     const slots = stateSlots(state).map(({ name, parameter, slot }) => {
-      const copy = engine.readSlot(parameter, slot, this.#array(name, parameter.length));
-      return memoryTensor(name, "F32", parameter.shape, bytesOf(copy));
+      const copy = engine.readSlot(parameter, slot, this.#array(name, dtype, parameter.length));
+      return memoryTensor(name, dtypes[dtype].stored, parameter.shape, bytesOf(copy));
     });
     const values = withValues
       ? valueTensors(state, (name, value) => {
-          const copy = this.#array(name, value.length);
+          const copy = this.#array(name, dtypeOf(value), value.length);
           copy.set(value);
           return copy;
         })
@@ -50,10 +54,10 @@ export class Snapshot {
     this.#inUse = false;
   }
 
-  #array(name: string, length: number): Float32Array {
+  #array(name: string, dtype: DType, length: number): HostArray {
     const known = this.#arrays.get(name);
     if (known) return known;
-    const made = new Float32Array(length);
+    const made = makeArray(dtype, length);
     this.#arrays.set(name, made);
     return made;
   }

@@ -1,12 +1,14 @@
 /** Tensors on their way from a checkpoint into an optimizer. */
 
-import { checkMemory, setElements } from "../memory.js";
+import { dtypes } from "../dtypes.js";
+import { makeArray } from "../host-array.js";
+import { checkMemory, dtypeOf as memoryDtype, setElements } from "../memory.js";
 import type { Tensor, TransferOptions } from "./checkpoint.js";
 import { dtypeOf, toFloat32 } from "./dtypes.js";
 import { checkSignal } from "./errors.js";
 import type { Transfer } from "./load-plan.js";
 import { stepName, valueName } from "./names.js";
-import { bytesOf, floatsOf, type OptimizerState } from "./optimizer-state.js";
+import { bytesOf, elementsIn, type OptimizerState } from "./optimizer-state.js";
 import { PieceReader, readPieceBytes } from "./pieces.js";
 import { readTensor, verifyTensor } from "./verify.js";
 
@@ -71,7 +73,7 @@ export class Transfers {
   async #transfer(transfer: Elements, onBytes: (count: number) => void = () => {}): Promise<void> {
     const { tensor } = transfer;
     const { engine } = this.#state;
-    const isAsStored = isSlot(transfer) && tensor.dtype === "F32";
+    const isAsStored = isSlot(transfer) && tensor.dtype === dtypes[engine.layout.state].stored;
     const slot = isAsStored ? engine.lendSlot(transfer.parameter, transfer.slot) : undefined;
     const use = (piece: Uint8Array, start: number) => {
       if (!slot) this.#put(transfer, tensor, piece, start);
@@ -87,14 +89,18 @@ export class Transfers {
   #put(transfer: Elements, { dtype: name }: Tensor, piece: Uint8Array, start: number): void {
     const dtype = dtypeOf(name);
     if (!dtype) return;
-    const elements = dtype.name === "F32" ? floatsOf(piece) : toFloat32(dtype, piece);
+    const { engine } = this.#state;
+    const target = isSlot(transfer) ? engine.layout.state : memoryDtype(transfer.parameter.value);
+    const isAsStored = dtype.name === dtypes[target].stored;
+    const elements = isAsStored ? elementsIn(piece, target) : toFloat32(dtype, piece);
     const offset = start / dtype.bytes;
-    if (isSlot(transfer)) this.#state.engine.writeSlot(transfer.parameter, transfer.slot, elements, offset);
+    if (isSlot(transfer)) engine.writeSlot(transfer.parameter, transfer.slot, elements, offset);
     else setElements(transfer.parameter.value, elements, offset);
   }
 
   #clear({ parameter, slot }: Slots): void {
-    const zeros = new Float32Array(Math.min(parameter.length, readPieceBytes / Float32Array.BYTES_PER_ELEMENT));
+    const { state: dtype } = this.#state.engine.layout;
+    const zeros = makeArray(dtype, Math.min(parameter.length, readPieceBytes / dtypes[dtype].bytes));
     for (let start = 0; start < parameter.length; start += zeros.length) {
       const piece = zeros.subarray(0, parameter.length - start);
       this.#state.engine.writeSlot(parameter, slot, piece, start);

@@ -50,22 +50,22 @@ Napi::Value device_facts(const Napi::CallbackInfo& info) {
   });
 }
 
-/// (device, elements): an array that the device copies from and to without staging; freed when nobody sees it any more.
+/// (device, bytes): an ArrayBuffer that the device copies from and to without staging; freed when nobody sees it any
+/// more.
 Napi::Value allocate_host(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] {
-    const auto length = static_cast<size_t>(info[1].As<Napi::Number>().Int64Value());
-    auto memory = std::make_unique<Memory>(host_memory(info[0].As<Napi::String>().Utf8Value(), length * sizeof(float)));
+    const auto bytes = static_cast<size_t>(info[1].As<Napi::Number>().Int64Value());
+    auto memory = std::make_unique<Memory>(host_memory(info[0].As<Napi::String>().Utf8Value(), bytes));
     void* const data = memory->as<void>();
     auto buffer = Napi::ArrayBuffer::New(
-        info.Env(), data, length * sizeof(float), [](Napi::BasicEnv, void*, Memory* owner) { delete owner; },
-        memory.get());
+        info.Env(), data, bytes, [](Napi::BasicEnv, void*, Memory* owner) { delete owner; }, memory.get());
     static_cast<void>(memory.release());
-    return Napi::Float32Array::New(info.Env(), length, buffer, 0);
+    return buffer;
   });
 }
 
 Napi::Value address_of(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&] { return to_bigint(info.Env(), view<float>(info[0]).data); });
+  return guard(info.Env(), [&] { return to_bigint(info.Env(), bytes_of(info[0]).data); });
 }
 
 /// Bytes, and the checksum before them or after them.
@@ -115,6 +115,19 @@ Napi::Object tables(Napi::Env env) {
   return result;
 }
 
+/// [{ parameter, gradient, state }]: the types of rule/layout.h that go together, best first.
+Napi::Array layouts(Napi::Env env) {
+  auto list = Napi::Array::New(env);
+  for (const LayoutInfo& layout : kLayoutTable.rows) {
+    auto entry = Napi::Object::New(env);
+    entry["parameter"] = Napi::String::New(env, layout.param.name);
+    entry["gradient"] = Napi::String::New(env, layout.grad.name);
+    entry["state"] = Napi::String::New(env, layout.state.name);
+    list[list.Length()] = entry;
+  }
+  return list;
+}
+
 Napi::Value set_error_class(const Napi::CallbackInfo& info) {
   info.Env().GetInstanceData<Environment>()->error_class = Napi::Persistent(info[0].As<Napi::Function>());
   return info.Env().Undefined();
@@ -129,6 +142,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports["detach"] = Napi::Function::New<detach>(env, "detach");
   exports["facts"] = Napi::Function::New<device_facts>(env, "facts");
   exports["tables"] = tables(env);
+  exports["layouts"] = layouts(env);
   exports["foreseen"] = Napi::Number::New(env, static_cast<double>(Pipeline::kForeseen));
   exports["Stream"] = StreamWrap::define(env);
   exports["Event"] = EventWrap::define(env);

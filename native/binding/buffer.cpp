@@ -52,10 +52,10 @@ Napi::Value BufferWrap::pointer(Info info) {
   return guard(info.Env(), [&] { return to_bigint(info.Env(), buffer().data()); });
 }
 
-/// (array, offset): the elements from `offset` on that the array covers.
+/// (array, offset): the bytes from `offset` on that the array covers.
 BufferWrap::Part BufferWrap::part(Info info) const {
-  const auto array = view<float>(info[0]);
-  return {array.data, byte_offset(info[1], array.length, buffer().bytes()), array.length * sizeof(float)};
+  const Bytes array = bytes_of(info[0]);
+  return {array.data, byte_offset(info[1], array.length, buffer().bytes()), array.length};
 }
 
 Napi::Value BufferWrap::read(Info info) {
@@ -95,23 +95,25 @@ Napi::Value BufferWrap::finish_later(Info info, std::unique_ptr<Transfer> transf
       Value(), [shared] { shared->finish(); }, [array] {});
 }
 
-/// (value, offset, count)
+/// (array of one element, offset, count)
 Napi::Value BufferWrap::fill(Info info) {
   guard(info.Env(), [&] {
+    const Bytes array = bytes_of(info[0]);
+    if (array.length != array.element) throw Error("LENGTH_MISMATCH", "Expected an array of one element");
     const int64_t count = info[2].As<Napi::Number>().Int64Value();
-    const size_t offset = byte_offset(info[1], static_cast<size_t>(count), buffer().bytes());
-    buffer().fill(info[0].As<Napi::Number>().FloatValue(), offset, count);
+    const size_t offset = byte_offset(info[1], static_cast<size_t>(count) * array.element, buffer().bytes());
+    buffer().fill(array.data, array.element, offset, count);
   });
   return info.Env().Undefined();
 }
 
-/// (other, its offset, offset, count)
+/// (other, its offset, offset, bytes)
 Napi::Value BufferWrap::copy_from(Info info) {
   guard(info.Env(), [&] {
     const Buffer& other = Unwrap(info[0].As<Napi::Object>())->buffer();
-    const auto count = static_cast<size_t>(info[3].As<Napi::Number>().Int64Value());
-    buffer().copy_from(other, byte_offset(info[1], count, other.bytes()), byte_offset(info[2], count, buffer().bytes()),
-                       count * sizeof(float));
+    const auto bytes = static_cast<size_t>(info[3].As<Napi::Number>().Int64Value());
+    buffer().copy_from(other, byte_offset(info[1], bytes, other.bytes()), byte_offset(info[2], bytes, buffer().bytes()),
+                       bytes);
   });
   return info.Env().Undefined();
 }

@@ -33,7 +33,7 @@ class BufferWrap final : public Napi::ObjectWrap<BufferWrap> {
   Buffer& buffer() const;
   /// Bytes of the buffer, and the host memory they come from or go to.
   struct Part {
-    float* host;
+    void* host;
     size_t offset;
     size_t bytes;
   };

@@ -9,6 +9,7 @@
 #include "engine/plan.h"
 #include "kernels/device.h"
 #include "kernels/error.h"
+#include "rule/layout.h"
 
 namespace adamw::binding {
 
@@ -36,7 +37,8 @@ auto guard(Napi::Env env, Body&& body) -> decltype(body()) {
   }
 }
 
-/// The kind of typed array that holds such elements, and what to call it.
+/// The kind of typed array that holds such elements, and what to call it. Storage types that JavaScript has no numbers
+/// for are held as the bits they are.
 template <class T>
 struct ArrayOf;
 template <>
@@ -55,10 +57,45 @@ struct ArrayOf<uint8_t> {
   static constexpr const char* kName = "Uint8Array";
 };
 template <>
+struct ArrayOf<uint16_t> {
+  static constexpr napi_typedarray_type kType = napi_uint16_array;
+  static constexpr const char* kName = "Uint16Array";
+};
+template <>
 struct ArrayOf<uint64_t> {
   static constexpr napi_typedarray_type kType = napi_biguint64_array;
   static constexpr const char* kName = "BigUint64Array";
 };
+
+/// The same at run time.
+struct ArrayKind {
+  napi_typedarray_type type;
+  const char* name;
+};
+
+template <class T>
+constexpr ArrayKind array_of() {
+  return {ArrayOf<T>::kType, ArrayOf<T>::kName};
+}
+
+/// The arrays of one of Layouts.
+struct LayoutArrays {
+  ArrayKind param;
+  ArrayKind grad;
+  ArrayKind state;
+};
+
+struct LayoutArraysTable {
+  LayoutArrays rows[Layouts::kSize];
+};
+
+template <class... Items>
+constexpr LayoutArraysTable arrays_of_all(TypeList<Items...>) {
+  return {{{array_of<typename Items::Param::Storage>(), array_of<typename Items::Grad::Storage>(),
+            array_of<typename Items::State::Storage>()}...}};
+}
+
+constexpr LayoutArraysTable kLayoutArrays = arrays_of_all(Layouts{});
 
 /// A view of a typed array's memory. It stays valid while the array lives and is not detached.
 template <class T>
@@ -68,21 +105,38 @@ struct View {
 };
 
 /// Whether `value` is such an array, and then its view.
-template <class T>
-bool try_view(const Napi::Value& value, View<T>& found) {
+inline bool try_view(const Napi::Value& value, const ArrayKind& kind, View<void>& found) {
   napi_typedarray_type type = napi_int8_array;
-  void* data = nullptr;
   const napi_status status =
-      napi_get_typedarray_info(value.Env(), value, &type, &found.length, &data, nullptr, nullptr);
-  found.data = static_cast<T*>(data);
-  return status == napi_ok && type == ArrayOf<T>::kType;
+      napi_get_typedarray_info(value.Env(), value, &type, &found.length, &found.data, nullptr, nullptr);
+  return status == napi_ok && type == kind.type;
+}
+
+inline View<void> view(const Napi::Value& value, const ArrayKind& kind) {
+  View<void> found{};
+  if (try_view(value, kind, found)) return found;
+  throw Error("INVALID_ARGUMENT", std::string("Expected a ") + kind.name);
 }
 
 template <class T>
 View<T> view(const Napi::Value& value) {
-  View<T> found{};
-  if (try_view(value, found)) return found;
-  throw Error("INVALID_ARGUMENT", std::string("Expected a ") + ArrayOf<T>::kName);
+  const View<void> found = view(value, array_of<T>());
+  return {static_cast<T*>(found.data), found.length};
+}
+
+/// The bytes of a typed array of any kind, and of one of its elements.
+struct Bytes {
+  void* data;
+  size_t length;
+  size_t element;
+};
+
+inline Bytes bytes_of(const Napi::Value& value) {
+  if (!value.IsTypedArray()) throw Error("INVALID_ARGUMENT", "Expected a typed array");
+  const auto array = value.As<Napi::TypedArray>();
+  void* data = nullptr;
+  napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr);
+  return {data, array.ByteLength(), array.ElementSize()};
 }
 
 /// The memory of a view that must have `count` elements.
@@ -111,27 +165,29 @@ inline Napi::BigInt to_bigint(Napi::Env env, const void* pointer) {
   return Napi::BigInt::New(env, static_cast<uint64_t>(reinterpret_cast<uintptr_t>(pointer)));
 }
 
-/// Where `length` floats from element `value` on begin, in bytes, within `bytes`.
+/// The offset that `value` is, of `length` bytes from there on within `bytes`.
 inline size_t byte_offset(const Napi::Value& value, size_t length, size_t bytes) {
   const int64_t offset = value.As<Napi::Number>().Int64Value();
-  const size_t count = bytes / sizeof(float);
-  if (offset < 0 || static_cast<size_t>(offset) > count || length > count - static_cast<size_t>(offset)) {
+  if (offset < 0 || static_cast<size_t>(offset) > bytes || length > bytes - static_cast<size_t>(offset)) {
     throw Error("LENGTH_MISMATCH", "The range lies outside the buffer");
   }
-  return static_cast<size_t>(offset) * sizeof(float);
+  return static_cast<size_t>(offset);
 }
 
-/// An array's memory, or that of an object with an `address`: pointer and stream (lib/device-buffer.ts checks its
+/// An array's memory, or that of an object with an `address`: pointer and stream (lib/memory.ts checks its type and
 /// length); null for null and undefined. Asks for an array first: of a step's gradients most are there.
-inline Located optional_elements(const Napi::Value& value, int64_t count) {
-  View<float> found{};
-  if (try_view(value, found)) return {elements(found, count), Place::kHost, nullptr};
+inline Located optional_elements(const Napi::Value& value, const ArrayKind& kind, int64_t count) {
+  View<void> found{};
+  if (try_view(value, kind, found)) return {elements(found, count), Place::kHost, nullptr};
   if (value.IsNull() || value.IsUndefined()) return {};
-  View<uint64_t> words{};
-  if (!value.IsObject() || !try_view(value.As<Napi::Object>().Get("address"), words) || words.length != 2) {
-    throw Error("INVALID_ARGUMENT", "Expected a Float32Array or a DeviceBuffer");
+  View<void> words{};
+  if (!value.IsObject() || !try_view(value.As<Napi::Object>().Get("address"), array_of<uint64_t>(), words) ||
+      words.length != 2) {
+    throw Error("INVALID_ARGUMENT", std::string("Expected a ") + kind.name + " or a DeviceBuffer");
   }
-  const auto pointer = [&](int i) { return reinterpret_cast<void*>(static_cast<uintptr_t>(words.data[i])); };
+  const auto pointer = [&](int i) {
+    return reinterpret_cast<void*>(static_cast<uintptr_t>(static_cast<const uint64_t*>(words.data)[i]));
+  };
   return {pointer(0), Place::kDevice, pointer(1)};
 }
 

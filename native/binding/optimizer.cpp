@@ -16,17 +16,17 @@ OptimizerSpec spec_from(const Napi::Object& object) {
   spec.policy = *block<Policy>(object.Get("policy"));
   spec.loss_scale = object.Get("lossScale").As<Napi::Number>().DoubleValue();
   spec.offload_window = object.Get("offload").ToBoolean() ? Offload::kWindowElements : 0;
+  const auto type = [&](const char* of) { return object.Get(of).As<Napi::String>().Utf8Value(); };
+  spec.layout = find_layout(type("parameterType"), type("gradientType"));
+  const LayoutArrays& arrays = kLayoutArrays.rows[spec.layout];
 
   const auto parameters = object.Get("parameters").As<Napi::Array>();
   spec.parameters.reserve(parameters.Length());
   for (uint32_t i = 0; i < parameters.Length(); ++i) {
     const auto parameter = parameters.Get(i).As<Napi::Object>();
-    View<float> array{};
-    const bool is_array = try_view(parameter.Get("value"), array);
-    const int64_t count =
-        is_array ? static_cast<int64_t>(array.length) : parameter.Get("length").As<Napi::Number>().Int64Value();
-    spec.parameters.push_back(
-        {optional_elements(parameter.Get("value"), count), optional_elements(parameter.Get("gradient"), count), count});
+    const int64_t count = parameter.Get("length").As<Napi::Number>().Int64Value();
+    spec.parameters.push_back({optional_elements(parameter.Get("value"), arrays.param, count),
+                               optional_elements(parameter.Get("gradient"), arrays.grad, count), count});
   }
   return spec;
 }
@@ -37,6 +37,7 @@ Napi::Function OptimizerWrap::define(Napi::Env env) {
   return DefineClass(env, "Optimizer",
                      {
                          InstanceAccessor<&OptimizerWrap::device>("device"),
+                         InstanceAccessor<&OptimizerWrap::layout>("layout"),
                          InstanceMethod<&OptimizerWrap::step>("step"),
                          InstanceMethod<&OptimizerWrap::step_async>("stepAsync"),
                          InstanceAccessor<&OptimizerWrap::is_asynchronous>("isAsynchronous"),
@@ -122,8 +123,8 @@ OptimizerWrap::SlotRange OptimizerWrap::slot_range(Info info) const {
   const size_t index = row(info[0]);
   const SlotIndex which = slot(index, info[1]);
   const int64_t count = optimizer().count(index);
-  if (info[3].IsUndefined()) return {index, which, 0, count, elements<float>(info[2], count)};
-  const auto part = view<float>(info[2]);
+  const View<void> part = view(info[2], arrays().state);
+  if (info[3].IsUndefined()) return {index, which, 0, count, elements(part, count)};
   const int64_t offset = info[3].As<Napi::Number>().Int64Value();
   if (offset < 0 || offset > count || part.length > static_cast<size_t>(count - offset)) {
     throw Error("LENGTH_MISMATCH", "The range lies outside the slot");
@@ -140,14 +141,20 @@ void OptimizerWrap::bind_gradients(Info info) {
   if (length != static_cast<uint64_t>(optimizer().size())) {
     throw Error("LENGTH_MISMATCH", "Expected one gradient per parameter");
   }
+  const ArrayKind kind = arrays().grad;
   for (uint32_t i = 0; i < length; ++i) {
     const Napi::Value value = is_list ? info[0].As<Napi::Array>().Get(i) : info[i];
-    optimizer().bind_gradient(i, optional_elements(value, optimizer().count(i)));
+    optimizer().bind_gradient(i, optional_elements(value, kind, optimizer().count(i)));
   }
 }
 
 Napi::Value OptimizerWrap::device(Info info) {
   return guard(info.Env(), [&] { return Napi::String::New(info.Env(), optimizer().device().name()); });
+}
+
+/// An index into `layouts`.
+Napi::Value OptimizerWrap::layout(Info info) {
+  return guard(info.Env(), [&] { return Napi::Number::New(info.Env(), optimizer().plan().layout); });
 }
 
 Napi::Value OptimizerWrap::step(Info info) {
@@ -267,11 +274,11 @@ Napi::Value OptimizerWrap::bind(Info info) {
     const size_t index = row(info[0]);
     const int64_t count = optimizer().count(index);
     if (!info[1].IsUndefined()) {
-      optimizer().bind_param(index, optional_elements(info[1], count));
+      optimizer().bind_param(index, optional_elements(info[1], arrays().param, count));
     }
     if (!info[2].IsUndefined()) {
-      const Located gradient = optional_elements(info[2], count);
-      optimizer().adopt(index, gradient);
+      const Located gradient = optional_elements(info[2], arrays().grad, count);
+      optimizer().adopt_gradient(index, gradient);
       optimizer().bind_gradient(index, gradient);
     }
   });
@@ -345,18 +352,20 @@ Napi::Value OptimizerWrap::write_slot(Info info) {
 Napi::Value OptimizerWrap::lend_slot(Info info) {
   return guard(info.Env(), [&]() -> Napi::Value {
     const size_t index = row(info[0]);
-    float* const data = optimizer().slot(index, slot(index, info[1]));
+    void* const data = optimizer().slot(index, slot(index, info[1]));
     const auto count = static_cast<size_t>(optimizer().count(index));
     if (optimizer().is_asynchronous() || count == 0) return info.Env().Undefined();
     using Owner = std::shared_ptr<Optimizer>;
     auto owner = std::make_unique<Owner>(optimizer_);
     napi_value buffer = nullptr;
     const auto release = [](napi_env, void*, void* hint) { delete static_cast<Owner*>(hint); };
-    const napi_status status =
-        napi_create_external_arraybuffer(info.Env(), data, count * sizeof(float), release, owner.get(), &buffer);
+    const size_t bytes = count * optimizer().layout().state.bytes;
+    const napi_status status = napi_create_external_arraybuffer(info.Env(), data, bytes, release, owner.get(), &buffer);
     if (status != napi_ok) return info.Env().Undefined();
     static_cast<void>(owner.release());
-    return Napi::Float32Array::New(info.Env(), count, Napi::ArrayBuffer(info.Env(), buffer), 0);
+    napi_value array = nullptr;
+    napi_create_typedarray(info.Env(), arrays().state.type, count, buffer, 0, &array);
+    return {info.Env(), array};
   });
 }
 

@@ -20,6 +20,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
 
  private:
   Napi::Value device(Info info);
+  Napi::Value layout(Info info);
   Napi::Value is_asynchronous(Info info);
   Napi::Value step(Info info);
   Napi::Value step_async(Info info);
@@ -53,6 +54,8 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Napi::Value dispose(Info info);
 
   Optimizer& optimizer() const;
+  /// How its arrays are held.
+  const LayoutArrays& arrays() const { return kLayoutArrays.rows[optimizer().plan().layout]; }
   Rates* rates() const;
   size_t row(const Napi::Value& value) const;
   SlotIndex slot(size_t row, const Napi::Value& value) const;
@@ -62,7 +65,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
     SlotIndex slot;
     int64_t offset;
     int64_t count;
-    float* memory;
+    void* memory;
   };
   SlotRange slot_range(Info info) const;
   void bind_gradients(Info info);

@@ -22,7 +22,7 @@ AheadStepper::AheadStepper(const Device& device, const Launch& launch, PlanMemor
       memory_(&memory),
       whole_(&whole),
       pipeline_(device, memory.rows.count()),
-      mirror_(device, launch, memory.rows.host(), memory.rows.count()),
+      mirror_(device, launch, memory.rows.host(), memory.rows.count(), memory.layout()),
       neighbours_(device, launch.stream, 2 * parameters.size()) {
   restart();
   for (size_t i = 0; i < parameters.size(); ++i) {

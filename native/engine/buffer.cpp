@@ -68,8 +68,10 @@ std::unique_ptr<Transfer> Buffer::start_write(const void* from, size_t offset, s
   return transfer;
 }
 
-void Buffer::fill(float value, size_t offset, int64_t count) const {
-  device().fill(reinterpret_cast<float*>(at(offset)), value, count, launch());
+void Buffer::fill(const void* element, size_t element_bytes, size_t offset, int64_t count) const {
+  uint64_t word = 0;
+  std::memcpy(&word, element, element_bytes);
+  device().fill(at(offset), word, element_bytes, count, launch());
 }
 
 void Buffer::copy_from(const Buffer& other, size_t other_offset, size_t offset, size_t bytes) const {

@@ -56,7 +56,8 @@ class Buffer {
   std::unique_ptr<Transfer> start_read(void* to, size_t offset, size_t bytes) const;
   std::unique_ptr<Transfer> start_write(const void* from, size_t offset, size_t bytes) const;
   // On their way on return.
-  void fill(float value, size_t offset, int64_t count) const;
+  /// `count` elements of at most 8 bytes become like this one.
+  void fill(const void* element, size_t element_bytes, size_t offset, int64_t count) const;
   void copy_from(const Buffer& other, size_t other_offset, size_t offset, size_t bytes) const;
 
  private:

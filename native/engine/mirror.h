@@ -11,7 +11,7 @@ namespace adamw {
 
 class Mirror {
  public:
-  Mirror(const Device& device, const Launch& launch, const Row* rows, int64_t row_count);
+  Mirror(const Device& device, const Launch& launch, const Row* rows, int64_t row_count, const LayoutInfo& layout);
 
   /// Device memory that stands for a parameter's host array from now on, with its present values.
   void* param(int64_t row, void* host);
@@ -32,14 +32,23 @@ class Mirror {
   void write_back();
 
  private:
-  size_t bytes(int64_t row) const { return static_cast<size_t>(rows_[row].count) * sizeof(float); }
-  char* part(Memory& whole, int64_t row, Place place);
+  /// Where each row's elements of one type are in memory that holds all of them.
+  struct Places {
+    Places(const Row* rows, int64_t row_count, const TypeInfo& type);
+    std::vector<size_t> offsets;  ///< of each row, and the end
+    std::vector<size_t> bytes;
+  };
+
+  size_t param_bytes(int64_t row) const { return param_places_.bytes[static_cast<size_t>(row)]; }
+  size_t gradient_bytes(int64_t row) const { return gradient_places_.bytes[static_cast<size_t>(row)]; }
+  char* part(Memory& whole, const Places& places, int64_t row, Place place);
+  char* gradient_part(int64_t row) { return part(gradients_, gradient_places_, row, Place::kDevice); }
+  char* staging_part(int64_t row) { return part(staging_, gradient_places_, row, Place::kHost); }
 
   const Device* device_;
   Launch launch_;
-  const Row* rows_;
   std::vector<void*> hosts_, host_gradients_;  ///< null where the device has the only memory
-  std::vector<size_t> offsets_;                ///< of each row, and the end
+  Places param_places_, gradient_places_;
   Memory params_, gradients_, staging_;
   EventHandle copied_;
   bool stale_ = false;

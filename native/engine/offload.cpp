@@ -14,37 +14,40 @@ struct Offload::Arrays {
 
 namespace {
 
-/// Where the row's element 0 would be, for kernels that count from there.
-float* start_of(float* stage, const Piece& piece) {
-  const auto offset = static_cast<uintptr_t>(piece.place - piece.begin) * sizeof(float);
-  return reinterpret_cast<float*>(reinterpret_cast<uintptr_t>(stage) + offset);
-}
+size_t bytes(int64_t count, const TypeInfo& type) { return static_cast<size_t>(count) * type.bytes; }
 
-size_t bytes(int64_t count) { return static_cast<size_t>(count) * sizeof(float); }
+/// Where the row's element 0 would be, for kernels that count from there.
+void* start_of(std::byte* stage, const Piece& piece, const TypeInfo& type) {
+  const auto offset = static_cast<uintptr_t>(piece.place - piece.begin) * type.bytes;
+  return reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(stage) + offset);
+}
 
 }  // namespace
 
 Offload::Offload(const Stream& stream, const Device& cpu, const std::vector<ParameterSpec>& parameters,
-                 int64_t window_elements)
+                 const LayoutInfo& layout, int64_t window_elements)
     : gpu_(&stream.device()),
       cpu_(&cpu),
       stream_(stream.handle()),
+      layout_(layout),
       room_(room_for(parameters, window_elements)),
       params_here_(parameters.size()),
       gradients_here_(parameters.size()),
       neighbours_(*gpu_, stream_, 2 * parameters.size()),
       fetching_(*gpu_),
       sending_(*gpu_),
-      stage_memory_(*gpu_, 2 * kStages * bytes(room_), Place::kHost),
+      stage_memory_(*gpu_, kStages * (bytes(room_, layout.param) + bytes(room_, layout.grad)), Place::kHost),
       rows_(cpu, parameters.size() * sizeof(Row)),
       gradients_(cpu, parameters.size() * sizeof(void*)) {
   for (size_t i = 0; i < parameters.size(); ++i) {
     locate_param(i, parameters[i].param);
     locate_gradient(i, parameters[i].gradient);
   }
-  float* free = stage_memory_.as<float>();
-  for (int i = 0; i < kStages; ++i, free += 2 * room_) {
-    stages_.push_back({free, free + room_, EventHandle(*gpu_), EventHandle(*gpu_)});
+  auto* free = stage_memory_.as<std::byte>();
+  for (int i = 0; i < kStages; ++i) {
+    std::byte* const gradients = free + bytes(room_, layout.param);
+    stages_.push_back({free, gradients, EventHandle(*gpu_), EventHandle(*gpu_)});
+    free = gradients + bytes(room_, layout.grad);
   }
 }
 
@@ -58,25 +61,6 @@ void Offload::locate_gradient(size_t index, const Located& gradient) {
   const bool is_here = gradient.place == Place::kHost;
   gradients_here_[index] = is_here;
   neighbours_.set(gradients_here_.size() + index, is_here ? stream_ : gradient.stream);
-}
-
-void Offload::copy(void* to, const void* from, size_t bytes, const Launch& launch) const {
-  neighbours_.arrive();
-  gpu_->copy(to, from, bytes, launch);
-  gpu_->wait(launch.stream);
-}
-
-void Offload::exchange(float* a, float* b, int64_t count, const Launch& launch) const {
-  float* const here = stages_[0].params;
-  neighbours_.arrive();
-  for (int64_t done = 0; done < count; done += room_) {
-    const int64_t part = std::min(count - done, room_);
-    gpu_->copy(here, a + done, bytes(part), launch);
-    gpu_->wait(launch.stream);
-    cpu_->exchange(here, b + done, part, launch);
-    gpu_->copy(a + done, here, bytes(part), launch);
-    gpu_->wait(launch.stream);
-  }
 }
 
 void Offload::norms(const Plan& plan, const Launch& launch) const {
@@ -97,6 +81,17 @@ void Offload::update(const Plan& plan, const Launch& launch) const {
     return Arrays{work.action == Action::kUpdate || (work.average && work.overwrite), work.zero_gradient};
   };
   walk(plan, launch, reads, writes, [&](const Plan& window) { cpu_->update(window, launch); });
+}
+
+void Offload::apply_ema(const Plan& plan, const Launch& launch) const {
+  const auto reads = [](int32_t) { return Arrays{false, false}; };
+  const auto writes = [](int32_t) { return Arrays{true, false}; };
+  walk(plan, launch, reads, writes, [&](const Plan& window) { cpu_->apply_ema(window, launch); });
+}
+
+void Offload::exchange_ema(const Plan& plan, const Launch& launch) const {
+  const auto both = [](int32_t) { return Arrays{true, false}; };
+  walk(plan, launch, both, both, [&](const Plan& window) { cpu_->exchange_ema(window, launch); });
 }
 
 /// Computes on window after window. Returns or throws when no copy is under way any more.
@@ -131,7 +126,7 @@ void Offload::fetch(const Plan& plan, const Window& window, Reads reads) const {
   const Launch launch{0, fetching_.get()};
   gpu_->wait_for_event(stage_of(window).free.get());
   each_staged(plan, window, reads,
-              [&](float* here, const float* there, int64_t count) { gpu_->copy(here, there, bytes(count), launch); });
+              [&](void* here, const void* there, size_t size) { gpu_->copy(here, there, size, launch); });
   gpu_->record(stage_of(window).here.get(), launch.stream);
 }
 
@@ -139,21 +134,24 @@ template <class Writes>
 void Offload::send(const Plan& plan, const Window& window, Writes writes) const {
   const Launch launch{0, sending_.get()};
   each_staged(plan, window, writes,
-              [&](const float* here, float* there, int64_t count) { gpu_->copy(there, here, bytes(count), launch); });
+              [&](const void* here, void* there, size_t size) { gpu_->copy(there, here, size, launch); });
   gpu_->record(stage_of(window).free.get(), launch.stream);
 }
 
-/// visit(here, there, count) for the parts of the GPU's arrays that are wanted.
+/// visit(here, there, bytes) for the parts of the GPU's arrays that are wanted.
 template <class Wanted, class Visit>
 void Offload::each_staged(const Plan& plan, const Window& window, Wanted wanted, Visit visit) const {
   const Stage& stage = stage_of(window);
   each_piece(plan, window, [&](const Piece& piece) {
     const Arrays arrays = wanted(piece.row);
-    const auto visit_part = [&](float* here, void* array) {
-      visit(here + piece.place, static_cast<float*>(array) + piece.begin, piece.count);
+    const auto visit_part = [&](std::byte* here, void* array, const TypeInfo& type) {
+      visit(here + bytes(piece.place, type), static_cast<std::byte*>(array) + bytes(piece.begin, type),
+            bytes(piece.count, type));
     };
-    if (arrays.param && stages_param(piece.row)) visit_part(stage.params, plan.rows[piece.row].param);
-    if (arrays.gradient && stages_gradient(piece.row)) visit_part(stage.gradients, plan.gradients[piece.row]);
+    if (arrays.param && stages_param(piece.row)) visit_part(stage.params, plan.rows[piece.row].param, layout_.param);
+    if (arrays.gradient && stages_gradient(piece.row)) {
+      visit_part(stage.gradients, plan.gradients[piece.row], layout_.grad);
+    }
   });
 }
 
@@ -165,9 +163,9 @@ Plan Offload::over(const Plan& plan, const Window& window) const {
   each_piece(plan, window, [&](const Piece& piece) {
     rows[piece.row] = plan.rows[piece.row];
     gradients[piece.row] = plan.gradients[piece.row];
-    if (stages_param(piece.row)) rows[piece.row].param = start_of(stage.params, piece);
+    if (stages_param(piece.row)) rows[piece.row].param = start_of(stage.params, piece, layout_.param);
     if (stages_gradient(piece.row) && gradients[piece.row] != nullptr) {
-      gradients[piece.row] = start_of(stage.gradients, piece);
+      gradients[piece.row] = start_of(stage.gradients, piece, layout_.grad);
     }
   });
   Plan part = plan;

@@ -3,6 +3,7 @@
 // al. 2021, arXiv:2101.06840.)
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "kernels/memory.h"
@@ -23,7 +24,7 @@ class Offload final : public Device {
 
   /// On a stream of the GPU; `window_elements`: of a window, at least a chunk's. Throws OUT_OF_MEMORY, CUDA.
   Offload(const Stream& stream, const Device& cpu, const std::vector<ParameterSpec>& parameters,
-          int64_t window_elements);
+          const LayoutInfo& layout, int64_t window_elements);
 
   // Where the arrays of parameter `index` are from now on.
   void locate_param(size_t index, const Located& param);
@@ -40,12 +41,12 @@ class Offload final : public Device {
     cpu_->release(memory, bytes, place, stream);
   }
   void adopt(void* memory, size_t bytes) const override { cpu_->adopt(memory, bytes); }
-  void copy(void* to, const void* from, size_t bytes, const Launch& launch) const override;
-  /// `b` is in host memory.
-  void exchange(float* a, float* b, int64_t count, const Launch& launch) const override;
-  /// Of host memory.
-  void fill(float* to, float value, int64_t count, const Launch& launch) const override {
-    cpu_->fill(to, value, count, launch);
+  // Of host memory.
+  void copy(void* to, const void* from, size_t bytes, const Launch& launch) const override {
+    cpu_->copy(to, from, bytes, launch);
+  }
+  void fill(void* to, uint64_t word, size_t bytes, int64_t count, const Launch& launch) const override {
+    cpu_->fill(to, word, bytes, count, launch);
   }
   void* create_timer() const override { return cpu_->create_timer(); }
   void record(void* event, void* stream) const override { cpu_->record(event, stream); }
@@ -55,6 +56,8 @@ class Offload final : public Device {
   void norms(const Plan& plan, const Launch& launch) const override;
   void prologue(const Plan& plan, const Launch& launch) const override { cpu_->prologue(plan, launch); }
   void update(const Plan& plan, const Launch& launch) const override;
+  void apply_ema(const Plan& plan, const Launch& launch) const override;
+  void exchange_ema(const Plan& plan, const Launch& launch) const override;
 
  private:
   /// One window is here, the next on its way here, the one before on its way back.
@@ -62,8 +65,8 @@ class Offload final : public Device {
 
   /// Page-locked memory that a window passes through.
   struct Stage {
-    float* params;
-    float* gradients;
+    std::byte* params;
+    std::byte* gradients;
     EventHandle here;  ///< what was fetched has come
     EventHandle free;  ///< what was sent has gone
   };
@@ -87,6 +90,7 @@ class Offload final : public Device {
   const Device* gpu_;
   const Device* cpu_;
   void* stream_;
+  LayoutInfo layout_;
   int64_t room_;                                    ///< elements of a stage
   std::vector<bool> params_here_, gradients_here_;  ///< by row: arrays of the host
   mutable Neighbours neighbours_;                   ///< of parameters, then of gradients

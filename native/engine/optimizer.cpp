@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
+#include <string>
 
 #include "kernels/devices.h"
 #include "kernels/error.h"
@@ -12,18 +14,19 @@ Optimizer::Optimizer(const OptimizerSpec& spec)
     : stream_(spec.stream),
       offload_(spec.offload_window == 0
                    ? nullptr
-                   : std::make_unique<Offload>(*stream_, find_device("cpu"), spec.parameters, spec.offload_window)),
+                   : std::make_unique<Offload>(*stream_, find_device("cpu"), spec.parameters,
+                                               kLayoutTable.rows[spec.layout], spec.offload_window)),
       device_(offload_ ? offload_.get() : &stream_->device()),
       launch_{spec.threads, stream_->handle()},
-      memory_(*device_, spec.policy, spec.parameters) {
+      memory_(*device_, spec.policy, spec.parameters, spec.layout) {
   Board& board = *memory_.board.host();
   Counters counters{};
   counters.loss_scale = spec.loss_scale;
   board.set_counters(counters);
   board.controls.gradient_scale = 1.0;
   for (size_t i = 0; i < spec.parameters.size(); ++i) {
-    adopt(i, spec.parameters[i].param);
-    adopt(i, spec.parameters[i].gradient);
+    adopt(i, spec.parameters[i].param, layout().param);
+    adopt(i, spec.parameters[i].gradient, layout().grad);
   }
   if (!device_->is_asynchronous()) return;
   ahead_ = std::make_unique<AheadStepper>(*device_, launch_, memory_, whole_, spec.parameters);
@@ -84,14 +87,14 @@ void Optimizer::set_policy(const Policy& policy) {
   if (ahead_) ahead_->restart();
 }
 
-void Optimizer::adopt(size_t index, const Located& memory) {
+void Optimizer::adopt(size_t index, const Located& memory, const TypeInfo& type) {
   if (memory.data == nullptr || memory.place != Place::kHost) return;
-  device_->adopt(memory.data, static_cast<size_t>(count(index)) * sizeof(float));
+  device_->adopt(memory.data, static_cast<size_t>(count(index)) * type.bytes);
 }
 
 void Optimizer::bind_param(size_t index, const Located& param) {
   settle();
-  adopt(index, param);
+  adopt(index, param, layout().param);
   whole_.change([&] {
     if (offload_) offload_->locate_param(index, param);
     memory_.rows.host()[index].param = ahead_ ? ahead_->reach_param(index, param) : param.data;
@@ -132,25 +135,23 @@ void Optimizer::set_updates(const double* updates) {
   });
 }
 
-float* Optimizer::slot(size_t index, SlotIndex slot) const {
-  return static_cast<float*>(memory_.rows.host()[index].slots[slot]);
-}
+void* Optimizer::slot(size_t index, SlotIndex slot) const { return memory_.rows.host()[index].slots[slot]; }
 
-size_t Optimizer::state_element_bytes() const { return kLayoutTable.rows[memory_.plan().layout].state_bytes; }
+size_t Optimizer::state_bytes_of(int64_t count) const { return static_cast<size_t>(count) * layout().state.bytes; }
 
 void* Optimizer::slot_at(size_t index, SlotIndex which, int64_t offset) const {
-  return reinterpret_cast<std::byte*>(slot(index, which)) + static_cast<size_t>(offset) * state_element_bytes();
+  return static_cast<std::byte*>(slot(index, which)) + state_bytes_of(offset);
 }
 
-void Optimizer::read_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, float* to) {
+void Optimizer::read_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, void* to) {
   whole_.check();
-  device_->copy(to, slot_at(index, which, offset), static_cast<size_t>(count) * state_element_bytes(), launch_);
+  device_->copy(to, slot_at(index, which, offset), state_bytes_of(count), launch_);
   settle();
 }
 
-void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, const float* from) {
+void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_t count, const void* from) {
   whole_.change([&] {
-    device_->copy(slot_at(index, which, offset), from, static_cast<size_t>(count) * state_element_bytes(), launch_);
+    device_->copy(slot_at(index, which, offset), from, state_bytes_of(count), launch_);
     settle();
   });
 }
@@ -158,30 +159,29 @@ void Optimizer::write_slot(size_t index, SlotIndex which, int64_t offset, int64_
 template <class Change>
 void Optimizer::change_params(Change change) {
   whole_.check();
-  const auto change_all = [&] {
-    for (size_t i = 0; i < static_cast<size_t>(size()); ++i) change(i);
-  };
   whole_.change([&] {
     if (ahead_) {
-      ahead_->change_params(change_all);
+      ahead_->change_params(change);
     } else {
-      change_all();
+      change();
     }
     settle();
   });
 }
 
 void Optimizer::exchange_ema() {
-  change_params([&](size_t i) {
-    device_->exchange(static_cast<float*>(memory_.rows.host()[i].param), slot(i, kEmaSlot), count(i), launch_);
-  });
+  const LayoutInfo& layout = this->layout();
+  if (std::strcmp(layout.param.name, layout.state.name) != 0) {
+    throw Error("INVALID_ARGUMENT", std::string("Averages of ") + layout.state.name +
+                                        " cannot trade places with parameters of " + layout.param.name +
+                                        ": they would be rounded for good. Keep a copy of the parameters and let "
+                                        "finalizeVariableValues() replace them, which leaves the averages as they are");
+  }
+  change_params([&] { device_->exchange_ema(memory_.plan(), launch_); });
 }
 
 void Optimizer::apply_ema() {
-  change_params([&](size_t i) {
-    const size_t bytes = static_cast<size_t>(count(i)) * state_element_bytes();
-    device_->copy(memory_.rows.host()[i].param, slot(i, kEmaSlot), bytes, launch_);
-  });
+  change_params([&] { device_->apply_ema(memory_.plan(), launch_); });
 }
 
 }  // namespace adamw

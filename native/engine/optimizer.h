@@ -22,6 +22,7 @@ struct OptimizerSpec {
   /// Elements staged at a time where the stream is a GPU's and the best CPU device keeps the state and steps; 0: it
   /// does not.
   int64_t offload_window = 0;
+  int layout = 0;  ///< the index of one of Layouts: find_layout()
 };
 
 class Optimizer {
@@ -64,7 +65,7 @@ class Optimizer {
   /// Other memory for parameter `index`; a null gradient means none.
   void bind_param(size_t index, const Located& param);
   /// For a gradient that stays bound: parameters always do.
-  void adopt(size_t index, const Located& memory);
+  void adopt_gradient(size_t index, const Located& gradient) { adopt(index, gradient, layout().grad); }
   void bind_gradient(size_t index, const Located& gradient) {
     if (ahead_) return ahead_->bind_gradient(index, gradient);
     if (offload_) offload_->locate_gradient(index, gradient);
@@ -73,6 +74,8 @@ class Optimizer {
 
   const Device& device() const { return *device_; }
   const Plan& plan() const { return memory_.plan(); }
+  /// How parameters, gradients and slots are stored.
+  const LayoutInfo& layout() const { return memory_.layout(); }
   int64_t size() const { return memory_.plan().row_count; }
   /// Elements of parameter `index`.
   int64_t count(size_t index) const { return memory_.rows.host()[index].count; }
@@ -93,19 +96,20 @@ class Optimizer {
   /// What the slots take, in bytes.
   size_t state_bytes() const { return memory_.slot_bytes(); }
   /// Null where the layout has no such slot.
-  float* slot(size_t index, SlotIndex slot) const;
+  void* slot(size_t index, SlotIndex slot) const;
 
   /// Copies `count` elements of a slot from element `offset` on; the caller checked that they exist.
-  void read_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, float* to);
-  void write_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, const float* from);
-  /// Parameters ↔ averages, and parameters ← averages.
+  void read_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, void* to);
+  void write_slot(size_t index, SlotIndex slot, int64_t offset, int64_t count, const void* from);
+  /// Parameters ↔ averages, and parameters ← averages. Throws INVALID_ARGUMENT for an exchange between types.
   void exchange_ema();
   void apply_ema();
 
  private:
-  size_t state_element_bytes() const;
+  void adopt(size_t index, const Located& memory, const TypeInfo& type);
+  size_t state_bytes_of(int64_t count) const;
   void* slot_at(size_t index, SlotIndex slot, int64_t offset) const;
-  /// Changes each parameter by change(index), after what others do with them.
+  /// Changes parameters and averages by change(), after what others do with them.
   template <class Change>
   void change_params(Change change);
   /// As wait(), and for everything else on the stream.

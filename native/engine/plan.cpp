@@ -14,7 +14,7 @@ constexpr size_t kLineBytes = 64;
 constexpr int64_t kMostElements = int64_t{1} << 56;
 
 size_t aligned_bytes(int64_t count, const LayoutInfo& layout) {
-  return (static_cast<size_t>(count) * layout.state_bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+  return (static_cast<size_t>(count) * layout.state.bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
 }
 
 // A load waits for an older store whose address agrees in the low 12 bits, so streams that walk a page in step must not
@@ -62,11 +62,25 @@ unsigned streams_of(const Policy& policy) {
          (policy.accumulation_steps > 1 ? kAccumulator : 0u);
 }
 
-PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters)
-    : PlanMemory(device, policy, parameters, measure(streams_of(policy), kLayoutTable.rows[0], parameters)) {}
+int find_layout(const std::string& param, const std::string& grad) {
+  std::string known;
+  int layout = 0;
+  for (const LayoutInfo& row : kLayoutTable.rows) {
+    if (param == row.param.name && (grad.empty() || grad == row.grad.name)) return layout;
+    known += std::string(layout == 0 ? "" : ", ") + row.param.name + " with " + row.grad.name;
+    ++layout;
+  }
+  throw Error("INVALID_ARGUMENT", "Expected parameters and gradients of types that go together (" + known +
+                                      ") but received " + param + (grad.empty() ? "" : " with " + grad));
+}
 
 PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters,
-                       const PlanSize& size)
+                       int layout)
+    : PlanMemory(device, policy, parameters, layout,
+                 measure(streams_of(policy), kLayoutTable.rows[layout], parameters)) {}
+
+PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters,
+                       int layout_index, const PlanSize& size)
     : board(device, 1),
       settings(device, size.rows),
       rows(device, size.rows),
@@ -93,10 +107,11 @@ PlanMemory::PlanMemory(const Device& device, const Policy& policy, const std::ve
   plan_.row_count = size.rows;
   plan_.chunk_count = size.chunks;
   plan_.element_count = size.elements;
+  plan_.layout = layout_index;
   plan_.streams = streams_of(policy);
   set_policy(policy);
 
-  const LayoutInfo& layout = kLayoutTable.rows[plan_.layout];
+  const LayoutInfo& layout = this->layout();
   char* free_slot = slots_.as<char>();
   int64_t next_chunk = 0;
   for (size_t i = 0; i < parameters.size(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "kernels/device.h"
@@ -36,11 +37,12 @@ struct PlanSize {
 /// asynchronous device it pushes and pulls them.
 class PlanMemory {
  public:
-  /// Throws OUT_OF_MEMORY.
-  PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters);
+  /// `layout` is an index into Layouts. Throws OUT_OF_MEMORY.
+  PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters, int layout);
 
   /// For the device.
   const Plan& plan() const { return plan_; }
+  const LayoutInfo& layout() const { return kLayoutTable.rows[plan_.layout]; }
   size_t slot_bytes() const { return slots_.bytes(); }
 
   /// Other settings and their assignment to rows; at most one setting per row.
@@ -50,7 +52,7 @@ class PlanMemory {
   void push(const Launch& launch) const;
 
  private:
-  PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters,
+  PlanMemory(const Device& device, const Policy& policy, const std::vector<ParameterSpec>& parameters, int layout,
              const PlanSize& size);
 
   Plan plan_{};
@@ -68,6 +70,10 @@ class PlanMemory {
   Table<Chunk> chunks_;
   Memory chunk_sums_, works_, remembered_, slots_;
 };
+
+/// The first of Layouts that has parameters and gradients of these types, by the names of rule/dtype.h; an empty name
+/// is any. Throws INVALID_ARGUMENT, which says what there is.
+int find_layout(const std::string& param, const std::string& grad);
 
 /// The optional streams that a policy asks for.
 unsigned streams_of(const Policy& policy);

@@ -26,9 +26,9 @@ struct Piece {
   int64_t place;
 };
 
-/// What `count` elements take there: a piece begins at a cache line.
+/// What `count` elements take there: a piece begins at a cache line, whatever its elements' size.
 inline int64_t staged(int64_t count) {
-  constexpr int64_t kLine = 64 / sizeof(float);
+  constexpr int64_t kLine = 64;
   return (count + kLine - 1) / kLine * kLine;
 }
 

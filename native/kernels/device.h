@@ -56,10 +56,8 @@ class Device {
   virtual void adopt(void*, size_t) const {}
   /// Copies between this device and host memory, or within either, or from another device of the same kind.
   virtual void copy(void* to, const void* from, size_t bytes, const Launch& launch) const = 0;
-  /// Exchanges two ranges of floats.
-  virtual void exchange(float* a, float* b, int64_t count, const Launch& launch) const = 0;
-  /// Sets a range of floats.
-  virtual void fill(float* to, float value, int64_t count, const Launch& launch) const = 0;
+  /// Sets `count` elements of `bytes` bytes (1, 2, 4 or 8) to the low bytes of `word`.
+  virtual void fill(void* to, uint64_t word, size_t bytes, int64_t count, const Launch& launch) const = 0;
   /// Whether copies from and to this host memory need no staging.
   virtual bool is_direct(const void*) const { return true; }
 
@@ -75,6 +73,10 @@ class Device {
   virtual void prologue(const Plan& plan, const Launch& launch) const = 0;
   /// The one pass over memory.
   virtual void update(const Plan& plan, const Launch& launch) const = 0;
+
+  // The moving averages outside a step: parameters ← averages, and parameters ↔ averages of one type.
+  virtual void apply_ema(const Plan& plan, const Launch& launch) const = 0;
+  virtual void exchange_ema(const Plan& plan, const Launch& launch) const = 0;
 
   // Order. Where is_asynchronous(), calls with a Launch return at once and are done in the order of its stream (null:
   // the device's default one); memory they read or write must stay until then. Other devices are done when a call

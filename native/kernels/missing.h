@@ -21,14 +21,15 @@ class MissingDevice final : public Device {
   void* allocate(size_t, Place, void*) const override { refuse(); }
   void release(void*, size_t, Place, void*) const override {}
   void copy(void*, const void*, size_t, const Launch&) const override { refuse(); }
-  void exchange(float*, float*, int64_t, const Launch&) const override { refuse(); }
-  void fill(float*, float, int64_t, const Launch&) const override { refuse(); }
+  void fill(void*, uint64_t, size_t, int64_t, const Launch&) const override { refuse(); }
   void* create_timer() const override { refuse(); }
   void record(void*, void*) const override { refuse(); }
   float elapsed(void*, void*) const override { refuse(); }
   void norms(const Plan&, const Launch&) const override { refuse(); }
   void prologue(const Plan&, const Launch&) const override { refuse(); }
   void update(const Plan&, const Launch&) const override { refuse(); }
+  void apply_ema(const Plan&, const Launch&) const override { refuse(); }
+  void exchange_ema(const Plan&, const Launch&) const override { refuse(); }
 
  private:
   [[noreturn]] void refuse() const { throw Error("NO_DEVICE", reason_); }

@@ -26,36 +26,31 @@ using Layouts = TypeList<
     //     param  grad  state
     Layout<F32, F32, F32>>;
 
-/// What the host must know of a combination: names for matching and messages, bytes per element.
+/// What the host must know of a storage type: its name for matching and messages, bytes per element.
+struct TypeInfo {
+  const char* name;
+  size_t bytes;
+};
+
 struct LayoutInfo {
-  const char* param;
-  const char* grad;
-  const char* state;
-  size_t param_bytes;
-  size_t grad_bytes;
-  size_t state_bytes;
+  TypeInfo param;
+  TypeInfo grad;
+  TypeInfo state;
 };
 
 struct LayoutTable {
   LayoutInfo rows[Layouts::kSize];
 };
 
-template <class Item>
-constexpr LayoutInfo describe() {
-  using Param = typename Item::Param;
-  using Grad = typename Item::Grad;
-  using State = typename Item::State;
-  return {Param::kName,
-          Grad::kName,
-          State::kName,
-          sizeof(typename Param::Storage),
-          sizeof(typename Grad::Storage),
-          sizeof(typename State::Storage)};
+template <class Type>
+constexpr TypeInfo describe() {
+  return {Type::kName, sizeof(typename Type::Storage)};
 }
 
 template <class... Items>
 constexpr LayoutTable describe_all(TypeList<Items...>) {
-  return {{describe<Items>()...}};
+  return {
+      {{describe<typename Items::Param>(), describe<typename Items::Grad>(), describe<typename Items::State>()}...}};
 }
 
 /// One row per entry of Layouts, in its order; Plan::layout is an index into it.

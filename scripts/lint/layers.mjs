@@ -11,14 +11,14 @@ const layers = [
   { of: /^native\/rule\//, may: [/^native\/rule\//] },
   {
     of: /^native\/kernels\/cpu\/(scalar|avx2|avx512|neon)\.cpp$/,
-    may: [/^native\/kernels\/(pass|stream|cpu\/(generic|kernels|SELF))\.h$/, /^native\/rule\//],
+    may: [/^native\/kernels\/(averages|pass|stream|cpu\/(generic|kernels|SELF))\.h$/, /^native\/rule\//],
   },
   { of: /^native\/kernels\/cpu\/(scalar|avx2|avx512|neon)\.h$/, may: [/^native\/rule\//] },
   {
     of: /^native\/kernels\/cpu\/generic\.h$/,
-    may: [/^native\/kernels\/(pass|stream|cpu\/kernels)\.h$/, /^native\/rule\//],
+    may: [/^native\/kernels\/(averages|pass|stream|cpu\/kernels)\.h$/, /^native\/rule\//],
   },
-  { of: /^native\/kernels\/(pass|stream|cpu\/kernels)\.h$/, may: [/^native\/rule\//] },
+  { of: /^native\/kernels\/(averages|pass|stream|cpu\/kernels)\.h$/, may: [/^native\/rule\//] },
   { of: /^native\/kernels\//, may: [/^native\/kernels\//, /^native\/rule\//] },
   {
     of: /^native\/engine\//,

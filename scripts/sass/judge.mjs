@@ -14,10 +14,10 @@ const mostTime = 0.5;
 function identify(name) {
   const kernel = /^_ZN5adamw4cuda\d+([a-z_]+)/.exec(name)[1];
   const streams = /Lj(\d+)EE/.exec(name)?.[1];
-  // One layout so far, all float32. Another needs its bytes here.
-  if (streams !== undefined && !name.includes("6LayoutINS_3F32ES3_S3_E")) throw new Error(`unknown layout in ${name}`);
   const set = streamNames.filter((_, bit) => (Number(streams) & (1 << bit)) !== 0);
-  return { kernel, set, title: [kernel, ...set].join(", ") };
+  const layout = /6LayoutI(.*?)EELj/.exec(name)?.[1];
+  const isFloat32 = layout === "NS_3F32ES3_S3_";
+  return { kernel, set, isFloat32, title: [kernel, ...set, ...(layout && !isFloat32 ? [layout] : [])].join(", ") };
 }
 
 /** Streams that a kernel loads and stores per element; `zeroing`: one that it stores only where gradients are zeroed. */
@@ -34,12 +34,13 @@ const passes = {
 
 /** A kernel as compiled → the same with its title, its counts per parameter and what is wrong with it. */
 export function judge({ name, code, ...compiled }) {
-  const { kernel, set, title } = identify(name);
+  const { kernel, set, isFloat32, title } = identify(name);
   const faults = [];
   if (compiled.spills > 0 || compiled.stack > 0) faults.push(`${compiled.stack} bytes of local memory`);
   if (code.some(({ opcode }) => /^(LDL|STL)\b/.test(opcode))) faults.push("local memory is accessed");
   const pass = passes[kernel];
-  if (!pass) return { ...compiled, kernel, set, title, faults };
+  // Traffic is counted in vectors of float32; of other layouts only spills are looked for.
+  if (!pass || !isFloat32) return { ...compiled, kernel, set, title, faults };
 
   const streams = pass.traffic(set);
   const loop = hotLoop(code, pass.isHot);

@@ -136,6 +136,12 @@ struct Setup {
   }
 };
 
+inline void add_arrays(Trace& trace, model::Model& model, const std::string& when) {
+  model.each_array([&](const char* name, size_t index, const float* data, int64_t count) {
+    trace.add(when + name + " of parameter " + std::to_string(index), data, static_cast<size_t>(count));
+  });
+}
+
 inline Trace run(const Scenario& scenario, const Setup& setup) {
   Trace trace;
   model::Model model(scenario.recipe, setup.device, setup.threads, setup.offloading);
@@ -160,14 +166,18 @@ inline Trace run(const Scenario& scenario, const Setup& setup) {
     add_block(trace, "report of step " + std::to_string(step), report);
     add_block(trace, "counters after step " + std::to_string(step), model.optimizer.counters());
   }
+  add_arrays(trace, model, "");
+  if ((model.optimizer.plan().streams & kEma) != 0) {
+    model.optimizer.exchange_ema();
+    add_arrays(trace, model, "exchanged, ");
+    model.optimizer.apply_ema();
+    add_arrays(trace, model, "applied, ");
+  }
   for (const auto* arrays : {&model.params, &model.gradients}) {
     for (const Array& array : *arrays) trace.stays_inside = trace.stays_inside && array.is_intact();
   }
   trace.add("updates", model.optimizer.updates(), model.size());
   if (scenario.recipe.policy.report_norms != 0) trace.add("row sums", model.optimizer.row_sums(), model.size());
-  model.each_array([&](const char* name, size_t index, const float* data, int64_t count) {
-    trace.add(std::string(name) + " of parameter " + std::to_string(index), data, static_cast<size_t>(count));
-  });
   return trace;
 }
 

@@ -9,6 +9,7 @@
 #include "cuda_emulation.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/kernel_table.h"
+#include "kernels/words.h"
 
 namespace adamw {
 namespace {
@@ -29,12 +30,11 @@ class EmulatedCuda final : public Device {
   void copy(void* to, const void* from, size_t bytes, const Launch&) const override {
     if (bytes > 0) std::memmove(to, from, bytes);
   }
-  void exchange(float* a, float* b, int64_t count, const Launch& launch) const override {
-    emulation::launch(shape(launch, 3, cuda::kThreads), cuda::exchange, a, b, count);
-  }
-
-  void fill(float* to, float value, int64_t count, const Launch& launch) const override {
-    emulation::launch(shape(launch, 3, cuda::kThreads), cuda::fill, to, value, count);
+  void fill(void* to, uint64_t word, size_t bytes, int64_t count, const Launch& launch) const override {
+    as_word_of(bytes, word, [&](auto element) {
+      using Word = decltype(element);
+      emulation::launch(shape(launch, 3, cuda::kThreads), cuda::fill<Word>, static_cast<Word*>(to), element, count);
+    });
   }
   void* create_timer() const override { return nullptr; }
   void record(void*, void*) const override {}
@@ -50,6 +50,12 @@ class EmulatedCuda final : public Device {
   void update(const Plan& plan, const Launch& launch) const override {
     emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads),
                       cuda::kernels().update[plan.layout][plan.streams], plan);
+  }
+  void apply_ema(const Plan& plan, const Launch& launch) const override {
+    emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), cuda::kernels().apply_ema[plan.layout], plan);
+  }
+  void exchange_ema(const Plan& plan, const Launch& launch) const override {
+    emulation::launch(shape(launch, plan.chunk_count, cuda::kThreads), cuda::kernels().exchange_ema[plan.layout], plan);
   }
   bool stream_pass(const Plan& plan, const Launch& launch) const override {
     for (const cuda::StreamKernel kernel :

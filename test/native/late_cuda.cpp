@@ -131,11 +131,12 @@ class LateCuda final : public adamw::Device {
   void* create_timer() const override { refuse(); }
   float elapsed(void*, void*) const override { refuse(); }
 
-  void fill(float*, float, int64_t, const Launch&) const override { refuse(); }
-  void exchange(float*, float*, int64_t, const Launch&) const override { refuse(); }
+  void fill(void*, uint64_t, size_t, int64_t, const Launch&) const override { refuse(); }
   void norms(const Plan&, const Launch&) const override { refuse(); }
   void prologue(const Plan&, const Launch&) const override { refuse(); }
   void update(const Plan&, const Launch&) const override { refuse(); }
+  void apply_ema(const Plan&, const Launch&) const override { refuse(); }
+  void exchange_ema(const Plan&, const Launch&) const override { refuse(); }
 
  private:
   [[noreturn]] static void refuse() { throw Error("CUDA", "this device only copies"); }

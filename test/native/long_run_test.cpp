@@ -76,7 +76,10 @@ Pair run(const Setting& setting, double learning_rate, double ema_momentum) {
     reference.step(gradient, t);
     model.step({learning_rate, setting.weight_decay, 1.0});
   }
-  const auto widen = [](const float* values) { return std::vector<double>(values, values + kElements); };
+  const auto widen = [](const void* from) {
+    const auto* const values = static_cast<const float*>(from);
+    return std::vector<double>(values, values + kElements);
+  };
   return {{widen(param), widen(model.optimizer.slot(0, kMoment2Slot)), widen(model.optimizer.slot(0, kEmaSlot))},
           {reference.p, reference.v, reference.ema}};
 }

@@ -90,6 +90,49 @@ void loads_and_stores_stay_inside() {
   }
 }
 
+/// The upper half of a float, as a type that no Vec knows.
+struct Upper : adamw::LaneByLane<Upper, uint16_t> {
+  template <class V>
+  static float widen(uint16_t bits) {
+    return inputs::from_word(uint32_t{bits} << 16);
+  }
+  template <class V>
+  static uint16_t narrow(float value) {
+    return static_cast<uint16_t>(to_word(value) >> 16);
+  }
+};
+
+void lane_by_lane_stays_inside() {
+  constexpr uint16_t kOther = 0x7f12;
+  for (int count = 1; count <= kLanes; ++count) {
+    std::vector<uint16_t> from(static_cast<size_t>(count));
+    for (int i = 0; i < count; ++i) from[static_cast<size_t>(i)] = static_cast<uint16_t>(0x3f80 + i);
+    const bool is_full = count == kLanes;
+    const Vec v = is_full ? Upper::load<Vec>(from.data(), Full{}) : Upper::load<Vec>(from.data(), count);
+
+    float lanes[kLanes];
+    v.to_lanes(lanes);
+    for (int i = 0; i < kLanes; ++i) {
+      const float expected = i < count ? Upper::widen<Vec>(from[static_cast<size_t>(i)]) : 0.0f;
+      expect(to_word(lanes[i]) == to_word(expected), "load of %d gives %a in lane %d", count,
+             static_cast<double>(lanes[i]), i);
+    }
+
+    std::vector<uint16_t> to(2 * kLanes + 1, kOther);
+    if (is_full) {
+      Upper::store(to.data() + 1, Vec::from_lanes(lanes), Full{});
+    } else {
+      Upper::store(to.data() + 1, Vec::from_lanes(lanes), count);
+    }
+    for (int i = 0; i < 2 * kLanes + 1; ++i) {
+      const bool is_stored = i >= 1 && i <= count;
+      const uint16_t expected = is_stored ? from[static_cast<size_t>(i - 1)] : kOther;
+      expect(to[static_cast<size_t>(i)] == expected, "store of %d leaves %x in element %d", count,
+             unsigned{to[static_cast<size_t>(i)]}, i);
+    }
+  }
+}
+
 void squares_keep_lane_order() {
   const std::vector<float> values = operands();
   for (size_t first = 0; first < values.size(); ++first) {
@@ -113,6 +156,7 @@ void squares_keep_lane_order() {
 
 void test_vec() {
   check::test("partial loads and stores touch exactly their elements", loads_and_stores_stay_inside);
+  check::test("a type that is converted lane by lane touches exactly its elements", lane_by_lane_stays_inside);
   check::test("squares add up in double, lane by lane", squares_keep_lane_order);
 
   const auto pair = [](const char* name, auto operation) {

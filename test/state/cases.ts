@@ -112,7 +112,7 @@ export function fingerprint({ optimizer, values }: { optimizer: Optimizer; value
   return hash.digest("hex");
 }
 
-function bytes({ buffer, byteOffset, byteLength }: Float32Array | Int32Array): Uint8Array {
+function bytes({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 

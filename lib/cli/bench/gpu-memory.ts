@@ -9,8 +9,8 @@ import type { HostMemory, StepMemory } from "./step-memory.js";
 interface GpuParameter {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly value: DeviceBuffer;
-  readonly gradient: DeviceBuffer;
+  readonly value: DeviceBuffer<"float32">;
+  readonly gradient: DeviceBuffer<"float32">;
 }
 
 export class GpuMemory implements StepMemory {
@@ -22,7 +22,7 @@ export class GpuMemory implements StepMemory {
   readonly parameters: readonly GpuParameter[];
   /** Twice the last cache. */
   readonly #junkElements: number;
-  #junk: DeviceBuffer | undefined;
+  #junk: DeviceBuffer<"float32"> | undefined;
 
   /** @throws OUT_OF_MEMORY, CUDA */
   constructor(name: string, source: HostMemory) {

@@ -23,6 +23,8 @@ struct Vec {
   static Vec load(const float* from, int count) { return _mm256_maskload_ps(from, mask(count)); }
   static void store(float* to, Vec value, Full) { _mm256_storeu_ps(to, value.x); }
   static void store(float* to, Vec value, int count) { _mm256_maskstore_ps(to, mask(count), value.x); }
+  static Vec from_lanes(const float* lanes) { return _mm256_loadu_ps(lanes); }
+  void to_lanes(float* lanes) const { _mm256_storeu_ps(lanes, x); }
 
   /// Adds the squares of lanes to double sums.
   struct Squares {

@@ -26,6 +26,8 @@ struct Vec {
   static Vec load(const float* from, int count) { return _mm512_maskz_loadu_ps(mask(count), from); }
   static void store(float* to, Vec value, Full) { _mm512_storeu_ps(to, value.x); }
   static void store(float* to, Vec value, int count) { _mm512_mask_storeu_ps(to, mask(count), value.x); }
+  static Vec from_lanes(const float* lanes) { return _mm512_loadu_ps(lanes); }
+  void to_lanes(float* lanes) const { _mm512_storeu_ps(lanes, x); }
 
   /// Adds the squares of lanes to double sums.
   struct Squares {

@@ -11,6 +11,7 @@
 #include "float_mode.h"
 #include "kernels.h"
 #include "kernels/error.h"
+#include "kernels/words.h"
 #include "pages.h"
 #include "rule/control.h"
 #include "threads.h"
@@ -79,8 +80,9 @@ class CpuDevice final : public Device {
   void copy(void* to, const void* from, size_t bytes, const Launch&) const override {
     if (bytes > 0) std::memmove(to, from, bytes);  // an empty array may have no address
   }
-  void exchange(float* a, float* b, int64_t count, const Launch&) const override { std::swap_ranges(a, a + count, b); }
-  void fill(float* to, float value, int64_t count, const Launch&) const override { std::fill_n(to, count, value); }
+  void fill(void* to, uint64_t word, size_t bytes, int64_t count, const Launch&) const override {
+    as_word_of(bytes, word, [&](auto element) { std::fill_n(static_cast<decltype(element)*>(to), count, element); });
+  }
 
   void norms(const Plan& plan, const Launch& launch) const override {
     if (!needs_norms(plan.board->policy, plan.board->counters)) return;
@@ -122,6 +124,13 @@ class CpuDevice final : public Device {
     });
   }
 
+  void apply_ema(const Plan& plan, const Launch& launch) const override {
+    each_average(kernels_->apply_ema[plan.layout], plan, launch);
+  }
+  void exchange_ema(const Plan& plan, const Launch& launch) const override {
+    each_average(kernels_->exchange_ema[plan.layout], plan, launch);
+  }
+
   // A call is done when it returns, so an event is passed when it is recorded.
   void* create_timer() const override { return new Clock::time_point; }
   void destroy_event(void* event) const override { delete static_cast<Clock::time_point*>(event); }
@@ -157,6 +166,13 @@ class CpuDevice final : public Device {
   }
 
  private:
+  void each_average(cpu::AveragesKernel kernel, const Plan& plan, const Launch& launch) const {
+    for_each_chunk(plan, launch, [&](int64_t index) {
+      const Chunk& chunk = plan.chunks[index];
+      kernel(plan.rows[chunk.row], {chunk.begin, chunk.count});
+    });
+  }
+
   template <class Body>
   void for_each_chunk(const Plan& plan, const Launch& launch, Body&& body) const {
     const int wanted = launch.threads > 0 ? launch.threads : cpu::default_threads();

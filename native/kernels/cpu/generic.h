@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernels.h"
+#include "kernels/averages.h"
 #include "kernels/pass.h"
 #include "kernels/stream.h"
 #include "rule/fold.h"
@@ -82,6 +83,8 @@ constexpr void fill(Kernels& kernels, size_t layout, std::integer_sequence<unsig
   ((kernels.sum_of_squares[layout][streams] = sum_of_squares<V, Layout, streams & kAccumulator>), ...);
   ((kernels.stream[layout][streams] = stream<V, Layout, streams, Span>), ...);
   ((kernels.read[layout][streams] = read_all<V, Layout, streams & kAccumulator>), ...);
+  kernels.apply_ema[layout] = apply_ema<V, Layout, Span>;
+  kernels.exchange_ema[layout] = exchange_ema<V, Layout, Span>;
 }
 
 template <class V, class... Items>

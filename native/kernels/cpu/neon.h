@@ -28,6 +28,8 @@ struct Vec {
     vst1q_f32(lanes, value.x);
     memcpy(to, lanes, static_cast<size_t>(count) * sizeof(float));
   }
+  static Vec from_lanes(const float* lanes) { return vld1q_f32(lanes); }
+  void to_lanes(float* lanes) const { vst1q_f32(lanes, x); }
 
   /// Adds the squares of lanes to double sums.
   struct Squares {

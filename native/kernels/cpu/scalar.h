@@ -17,6 +17,8 @@ struct Vec {
   static Vec load(const float* from, int) { return Vec(*from); }
   static void store(float* to, Vec value, Full) { *to = value.x; }
   static void store(float* to, Vec value, int) { *to = value.x; }
+  static Vec from_lanes(const float* lanes) { return Vec(*lanes); }
+  void to_lanes(float* lanes) const { *lanes = x; }
 
   /// Adds the squares of lanes to double sums.
   struct Squares {

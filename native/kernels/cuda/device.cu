@@ -10,6 +10,7 @@
 #include "device.h"
 #include "kernel_table.h"
 #include "kernels/missing.h"
+#include "kernels/words.h"
 
 namespace adamw {
 namespace cuda {
@@ -105,17 +106,14 @@ class CudaDevice final : public Device {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, stream_of(launch.stream)), "cudaMemcpyAsync");
   }
 
-  void exchange(float* a, float* b, int64_t count, const Launch& launch) const override {
+  void fill(void* to, uint64_t word, size_t bytes, int64_t count, const Launch& launch) const override {
     const Current current(index_);
     const unsigned blocks = grid((count + kThreads - 1) / kThreads);
-    if (blocks > 0) cuda::exchange<<<blocks, kThreads, 0, stream_of(launch.stream)>>>(a, b, count);
-    check(cudaGetLastError(), "launch of exchange");
-  }
-
-  void fill(float* to, float value, int64_t count, const Launch& launch) const override {
-    const Current current(index_);
-    const unsigned blocks = grid((count + kThreads - 1) / kThreads);
-    if (blocks > 0) cuda::fill<<<blocks, kThreads, 0, stream_of(launch.stream)>>>(to, value, count);
+    if (blocks == 0) return;
+    as_word_of(bytes, word, [&](auto element) {
+      auto* const elements = static_cast<decltype(element)*>(to);
+      cuda::fill<<<blocks, kThreads, 0, stream_of(launch.stream)>>>(elements, element, count);
+    });
     check(cudaGetLastError(), "launch of fill");
   }
 
@@ -143,10 +141,7 @@ class CudaDevice final : public Device {
   }
 
   void norms(const Plan& plan, const Launch& launch) const override {
-    if (!plan.may_sum || plan.chunk_count == 0) return;
-    const Current current(index_);
-    kernels().norms[plan.layout][plan.streams]<<<grid(plan.chunk_count), kThreads, 0, stream_of(launch.stream)>>>(plan);
-    check(cudaGetLastError(), "launch of norms");
+    if (plan.may_sum) start_over_chunks(kernels().norms[plan.layout][plan.streams], plan, launch, "launch of norms");
   }
 
   void prologue(const Plan& plan, const Launch& launch) const override {
@@ -156,11 +151,14 @@ class CudaDevice final : public Device {
   }
 
   void update(const Plan& plan, const Launch& launch) const override {
-    if (plan.chunk_count == 0) return;
-    const Current current(index_);
-    kernels().update[plan.layout][plan.streams]<<<grid(plan.chunk_count), kThreads, 0, stream_of(launch.stream)>>>(
-        plan);
-    check(cudaGetLastError(), "launch of update");
+    start_over_chunks(kernels().update[plan.layout][plan.streams], plan, launch, "launch of update");
+  }
+
+  void apply_ema(const Plan& plan, const Launch& launch) const override {
+    start_over_chunks(kernels().apply_ema[plan.layout], plan, launch, "launch of apply_ema");
+  }
+  void exchange_ema(const Plan& plan, const Launch& launch) const override {
+    start_over_chunks(kernels().exchange_ema[plan.layout], plan, launch, "launch of exchange_ema");
   }
 
   bool stream_pass(const Plan& plan, const Launch& launch) const override {
@@ -246,6 +244,14 @@ class CudaDevice final : public Device {
 
   /// Whether such memory comes from the device's pool, in the order of a stream.
   bool is_pooled(Place place) const { return place == Place::kDevice && has_pool_ != 0; }
+
+  /// A kernel whose blocks walk the plan's chunks; `what` names it in an error.
+  void start_over_chunks(Kernel kernel, const Plan& plan, const Launch& launch, const char* what) const {
+    if (plan.chunk_count == 0) return;
+    const Current current(index_);
+    kernel<<<grid(plan.chunk_count), kThreads, 0, stream_of(launch.stream)>>>(plan);
+    check(cudaGetLastError(), what);
+  }
 
   /// Blocks for so many pieces of work.
   unsigned grid(int64_t pieces) const {

@@ -11,6 +11,8 @@ using StreamKernel = void (*)(Plan, float never);
 struct Kernels {
   Kernel norms[Layouts::kSize][kStreamSets];
   Kernel update[Layouts::kSize][kStreamSets];
+  Kernel apply_ema[Layouts::kSize];
+  Kernel exchange_ema[Layouts::kSize];
   StreamKernel read[Layouts::kSize][kStreamSets];
   StreamKernel stream[Layouts::kSize][kStreamSets];
 };
@@ -21,6 +23,8 @@ void add_layout(Kernels& kernels, size_t layout, std::integer_sequence<unsigned,
   ((kernels.update[layout][sets] = update<Layout, sets>), ...);
   ((kernels.read[layout][sets] = read_all<Layout, sets & kAccumulator>), ...);
   ((kernels.stream[layout][sets] = stream_all<Layout, sets>), ...);
+  kernels.apply_ema[layout] = apply_ema<Layout>;
+  kernels.exchange_ema[layout] = exchange_ema<Layout>;
 }
 
 /// Every layout with every set of streams.

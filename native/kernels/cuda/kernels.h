@@ -2,6 +2,7 @@
 // kernels/pass.h's; here is only who does which part. Compiled by nvcc, and by g++ with test/native/cuda_emulation.h.
 #pragma once
 
+#include "kernels/averages.h"
 #include "kernels/pass.h"
 #include "kernels/stream.h"
 #include "pack.h"
@@ -54,6 +55,16 @@ struct Parts {
   BlockSpan vectors;
   BlockSpan others;
 };
+
+/// visit(row, parts) for every chunk that is this block's, by its parameter's memory alone.
+template <class Visit>
+__device__ void each_chunk(const Plan& plan, Visit&& visit) {
+  for (int64_t index = blockIdx.x; index < plan.chunk_count; index += gridDim.x) {
+    const Chunk chunk = plan.chunks[index];
+    const Row row = global(plan.rows[chunk.row]);
+    visit(row, Parts(chunk, is_aligned(row.param)));
+  }
+}
 
 /// partials[0] … partials[kWarp − 1] ← what folding by halves leaves there. By the whole block.
 template <int half>
@@ -189,10 +200,27 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks) update(const __grid
   }
 }
 
-/// Sets a range of floats.
-__global__ void __launch_bounds__(kThreads) fill(float* to, float value, int64_t count) {
+/// Parameters ← averages, and parameters ↔ averages.
+template <class Layout>
+__global__ void __launch_bounds__(kThreads, kResidentBlocks) apply_ema(const __grid_constant__ Plan plan) {
+  each_chunk(plan, [&](const Row& row, const Parts& parts) {
+    adamw::apply_ema<Vector, Layout>(row, parts.vectors);
+    adamw::apply_ema<Single, Layout>(row, parts.others);
+  });
+}
+template <class Layout>
+__global__ void __launch_bounds__(kThreads, kResidentBlocks) exchange_ema(const __grid_constant__ Plan plan) {
+  each_chunk(plan, [&](const Row& row, const Parts& parts) {
+    adamw::exchange_ema<Vector, Layout>(row, parts.vectors);
+    adamw::exchange_ema<Single, Layout>(row, parts.others);
+  });
+}
+
+/// Sets a range of elements.
+template <class Word>
+__global__ void __launch_bounds__(kThreads) fill(Word* to, Word element, int64_t count) {
   const int64_t stride = int64_t{gridDim.x} * kThreads;
-  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += stride) to[i] = value;
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += stride) to[i] = element;
 }
 
 template <class V, class Layout, unsigned streams>
@@ -233,16 +261,6 @@ __global__ void __launch_bounds__(kThreads, kResidentBlocks)
     const Parts parts(chunk, is_aligned(row, gradient));
     stream<Vector, Layout, streams>(row, gradient, writes_gradient, never, parts.vectors);
     stream<Single, Layout, streams>(row, gradient, writes_gradient, never, parts.others);
-  }
-}
-
-/// Exchanges two ranges of floats.
-__global__ void __launch_bounds__(kThreads) exchange(float* a, float* b, int64_t count) {
-  const int64_t stride = int64_t{gridDim.x} * kThreads;
-  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += stride) {
-    const float kept = a[i];
-    a[i] = b[i];
-    b[i] = kept;
   }
 }
 

@@ -69,6 +69,13 @@ struct Pack {
       *to = value.x[0];
     }
   }
+  /// From and to an array of the thread's own.
+  ADAMW_HD static Pack from_lanes(const float* own) {
+    return of([=](int i) { return own[i]; });
+  }
+  ADAMW_HD void to_lanes(float* own) const {
+    for (int i = 0; i < kLanes; ++i) own[i] = x[i];
+  }
 
   ADAMW_HD friend Pack operator+(Pack a, Pack b) {
     return of([&](int i) { return a.x[i] + b.x[i]; });
