@@ -1,6 +1,6 @@
 // What the lint scripts share: which files there are, and how a finding is reported.
-import { readdirSync } from "node:fs";
-import { dirname, join, relative, sep } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -19,6 +19,14 @@ export function filesBelow(folder, pattern) {
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))
     .sort();
 }
+
+const sources = JSON.parse(readFileSync(join(root, "native/sources.gypi"), "utf8"));
+const targets = [...sources.targets, ...sources.conditions.flatMap(([, { targets }]) => targets)];
+
+/** Those that native/kernels/cpu has a Vec for: each has a target of its own, "cpu_avx2". */
+export const instructionSets = targets
+  .filter(({ target_name }) => target_name.startsWith("cpu_"))
+  .flatMap((target) => target.sources.map((source) => basename(source, ".cpp")));
 
 /** Prints the findings and ends the process; a lint without findings says how much it looked at. */
 export function report(lint, findings, looked) {

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { basename, dirname, join, normalize } from "node:path";
-import { filesBelow, report, root } from "./files.mjs";
+import { filesBelow, instructionSets, report, root } from "./files.mjs";
 
 // What each part may include, most specific first: the first row whose `of` matches a file holds for it.
 // An instruction set's file sees its own Vec, the generic loops and the rule: anything else it included could leave
@@ -10,10 +10,10 @@ import { filesBelow, report, root } from "./files.mjs";
 const layers = [
   { of: /^native\/rule\//, may: [/^native\/rule\//] },
   {
-    of: /^native\/kernels\/cpu\/(scalar|avx2|avx512|neon)\.cpp$/,
+    of: new RegExp(`^native/kernels/cpu/(${instructionSets.join("|")})\\.cpp$`),
     may: [/^native\/kernels\/(averages|pass|stream|cpu\/(generic|kernels|SELF))\.h$/, /^native\/rule\//],
   },
-  { of: /^native\/kernels\/cpu\/(scalar|avx2|avx512|neon)\.h$/, may: [/^native\/rule\//] },
+  { of: new RegExp(`^native/kernels/cpu/(${instructionSets.join("|")})\\.h$`), may: [/^native\/rule\//] },
   {
     of: /^native\/kernels\/cpu\/generic\.h$/,
     may: [/^native\/kernels\/(averages|pass|stream|cpu\/kernels)\.h$/, /^native\/rule\//],

@@ -3,17 +3,10 @@
 // the AVX-512 copy would then run on every CPU. Nor may it run code when the addon is loaded. The addon itself exports
 // only Node-API's entry points.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
-import { filesBelow, report, root, skip } from "./files.mjs";
+import { join } from "node:path";
+import { filesBelow, instructionSets, report, root, skip } from "./files.mjs";
 
 if (process.platform === "win32") skip("symbols", "nm reads ELF and Mach-O, not this platform's objects");
-
-const sources = JSON.parse(readFileSync(join(root, "native/sources.gypi"), "utf8"));
-const targets = [...sources.targets, ...sources.conditions.flatMap(([, { targets }]) => targets)];
-const instructionSets = targets
-  .filter(({ target_name }) => target_name.startsWith("cpu_"))
-  .flatMap((target) => target.sources.map((source) => basename(source, ".cpp")));
 
 /** The symbols an object or a shared library defines: nm's letter and the demangled name. */
 function symbols(file, ...options) {

@@ -3,5 +3,5 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-constexpr Kernels avx2_kernels = make_kernels<avx2::Vec>();
+extern const Kernels avx2_kernels = make_kernels<avx2::Vec>();
 }  // namespace adamw::cpu

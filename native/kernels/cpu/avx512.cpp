@@ -3,5 +3,5 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-constexpr Kernels avx512_kernels = make_kernels<avx512::Vec>();
+extern const Kernels avx512_kernels = make_kernels<avx512::Vec>();
 }  // namespace adamw::cpu

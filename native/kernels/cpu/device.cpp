@@ -21,6 +21,15 @@
 #endif
 
 namespace adamw {
+namespace cpu {
+
+// Each is defined by the file of the same name, where the build's architecture has it.
+extern const Kernels scalar_kernels;
+extern const Kernels avx2_kernels;
+extern const Kernels avx512_kernels;
+extern const Kernels neon_kernels;
+
+}  // namespace cpu
 namespace {
 
 using cpu::Features;

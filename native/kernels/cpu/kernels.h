@@ -38,10 +38,4 @@ struct Kernels {
   ReadKernel read[Layouts::kSize][kStreamSets];
 };
 
-// Defined by the file of the same name, where the build's architecture has it.
-extern const Kernels scalar_kernels;
-extern const Kernels avx2_kernels;
-extern const Kernels avx512_kernels;
-extern const Kernels neon_kernels;
-
 }  // namespace adamw::cpu

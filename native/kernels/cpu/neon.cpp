@@ -3,5 +3,5 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-constexpr Kernels neon_kernels = make_kernels<neon::Vec>();
+extern const Kernels neon_kernels = make_kernels<neon::Vec>();
 }  // namespace adamw::cpu

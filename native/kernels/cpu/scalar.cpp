@@ -3,5 +3,5 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-constexpr Kernels scalar_kernels = make_kernels<scalar::Vec>();
+extern const Kernels scalar_kernels = make_kernels<scalar::Vec>();
 }  // namespace adamw::cpu
