@@ -1,11 +1,72 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
 import { dtypeNames, dtypes } from "../lib/dtypes.js";
-import { AdamW, type DType, openDevice } from "../lib/index.js";
-import { native } from "../lib/native.js";
+import { AdamW, type DType, devices, type HostArray, openDevice } from "../lib/index.js";
+import { type Layout, native } from "../lib/native.js";
 import { dtypeOf as storedDtype } from "../lib/state/dtypes.js";
+import { unit } from "./inputs.js";
 import { rejectsWith } from "./rejects.js";
 
+const lengths = [1, 3, 16, 33, 16_389];
+
+/** The upper bytes of floats in [−1, 1), which are finite in every type with a sign and an exponent above. */
+function elements(dtype: DType, length: number, seed: number): HostArray {
+  const floats = new Uint8Array(Float32Array.from({ length }, (_, i) => unit(seed, i)).buffer);
+  const { array, bytes } = dtypes[dtype];
+  const kept = floats.filter((_, i) => i % 4 >= 4 - bytes);
+  return new array(kept.buffer);
+}
+
+const hexOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+  Buffer.from(buffer, byteOffset, byteLength).toString("hex");
+
+/** What steps, averages and a checkpoint in between leave on a device, bit for bit. */
+async function train({ parameter, gradient, state }: Layout, device: string, path: string): Promise<string[]> {
+  const parameters = lengths.map((length, i) => ({
+    name: `p${i}`,
+    value: elements(parameter, length, i),
+    gradient: elements(gradient, length, 100 + i),
+  }));
+  const make = (values = parameters) =>
+    new AdamW({ useEma: true, amsgrad: true, globalClipnorm: 1, learningRate: 0.1 }, { device }).build(values);
+  const before = make();
+  for (let step = 0; step < 2; step += 1) before.step();
+  await before.save(path, { parameters: true });
+  before.step();
+
+  const copies = parameters.map(({ value, ...rest }) => ({ ...rest, value: elements(parameter, value.length, 7) }));
+  const optimizer = make(copies);
+  await optimizer.load(path);
+  optimizer.step();
+  optimizer.synchronize();
+  const seen: string[] = [];
+  const see = () => seen.push(...copies.map(({ value }) => hexOf(value)));
+  see();
+  before.synchronize();
+  expect(seen).to.deep.equal(parameters.map(({ value }) => hexOf(value)));
+  seen.push(...optimizer.variables.map(({ value }) => hexOf(value)));
+  if (parameter === state) {
+    optimizer.swapEma();
+    see();
+    optimizer.restoreEma();
+  } else {
+    rejectsWith("INVALID_ARGUMENT", () => optimizer.swapEma(), parameter, state);
+  }
+  see();
+  optimizer.finalizeVariableValues();
+  see();
+  return seen;
+}
+
 describe("dtypes", () => {
+  let folder = "";
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "fused-adamw-dtypes-"));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
   it("are those that the addon was compiled for", () => {
     const compiled = native.layouts.flatMap(({ parameter, gradient, state }) => [parameter, gradient, state]);
     expect([...new Set(compiled)].sort()).to.deep.equal([...dtypeNames].sort());
@@ -24,24 +85,45 @@ describe("dtypes", () => {
     }
   });
 
-  it("decide what a plan takes and how arrays of a device are made", () => {
-    const { parameter, gradient, state } = native.layouts[0]!;
-    const plan = AdamW.plan({}, [{ name: "a", shape: [3, 5], dtype: parameter }]);
-    expect(plan.values).to.equal(15 * dtypes[parameter].bytes);
-    expect(plan.gradients).to.equal(15 * dtypes[gradient].bytes);
-    expect(plan.state).to.equal(2 * 15 * dtypes[state].bytes);
-    const array = openDevice("cpu").allocateHost(7, parameter);
-    expect(array).to.be.instanceOf(dtypes[parameter].array).and.have.length(7);
-  });
+  for (const layout of native.layouts) {
+    const { parameter, gradient, state } = layout;
+    it(`${parameter} with gradients of ${gradient} and state of ${state} return the same bits on every device`, async () => {
+      const expected = await train(layout, "cpu:scalar", join(folder, "state"));
+      for (const { name } of devices().filter(({ available }) => available)) {
+        expect(await train(layout, name, join(folder, "state")), name).to.deep.equal(expected);
+      }
+    });
+
+    it(`${parameter} with gradients of ${gradient} and state of ${state} take what a plan says`, () => {
+      const shape = [3, 5];
+      const plan = AdamW.plan({}, [{ name: "a", shape, dtype: parameter }]);
+      const [first] = native.layouts.filter((other) => other.parameter === parameter);
+      expect(plan.values).to.equal(15 * dtypes[parameter].bytes);
+      expect(plan.gradients).to.equal(15 * dtypes[first!.gradient].bytes);
+      expect(plan.state).to.equal(2 * 15 * dtypes[first!.state].bytes);
+    });
+  }
+
+  for (const dtype of dtypeNames) {
+    it(`${dtype} fills, copies and crosses buffers of a device`, () => {
+      const device = openDevice("cpu");
+      const values = elements(dtype, 7, 1);
+      const host = device.allocateHost(7, dtype);
+      expect(host).to.be.instanceOf(dtypes[dtype].array).and.have.length(7);
+      host.set(values);
+      const buffer = device.allocate(dtype, 7).write(host);
+      expect(hexOf(device.allocate(dtype, 7).copyFrom(buffer).read())).to.equal(hexOf(values));
+      expect(buffer.byteLength).to.equal(7 * dtypes[dtype].bytes);
+      expect([...buffer.slice(2, 5).fill(3).read()]).to.deep.equal([3, 3, 3]);
+      expect(hexOf(buffer.slice(5).read())).to.equal(hexOf(values.subarray(5)));
+      rejectsWith("INVALID_ARGUMENT", () => buffer.write(new Float64Array(1) as never), dtypes[dtype].array.name);
+    });
+  }
 
   it("that do not exist are errors that say which do", () => {
     const dtype = "float128" as DType;
-    rejectsWith(
-      "INVALID_ARGUMENT",
-      () => AdamW.plan({}, [{ name: "a", shape: [1], dtype }]),
-      "parameters[0].dtype",
-      "float32",
-    );
+    const plan = () => AdamW.plan({}, [{ name: "a", shape: [1], dtype }]);
+    rejectsWith("INVALID_ARGUMENT", plan, "parameters[0].dtype", "float32");
     rejectsWith("INVALID_ARGUMENT", () => openDevice("cpu").allocateHost(1, dtype), "dtype", "float32");
   });
 });

@@ -77,7 +77,7 @@ describe("the addon", () => {
     rejectsWith("LENGTH_MISMATCH", () => new native.Optimizer({ ...spec, policy: controls }));
     const unknown = "float128" as "float32";
     for (const types of [{ parameterType: unknown }, { gradientType: unknown }]) {
-      const combinations = "(float32 with float32)";
+      const combinations = native.layouts.map(({ parameter, gradient }) => `${parameter} with ${gradient}`).join(", ");
       rejectsWith("INVALID_ARGUMENT", () => new native.Optimizer({ ...spec, ...types }), combinations, unknown);
     }
     rejectsWith(

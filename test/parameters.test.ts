@@ -38,7 +38,7 @@ describe("parameters", () => {
     ["a misspelt key", [{ name: "a", value: value(), grad: value() }], "did you mean gradient?", '"grad"'],
     ["no name", [{ value: value() }], "parameters[0].name", "undefined"],
     ["an empty name", [{ name: "", value: value() }], "parameters[0].name"],
-    ["no value", [{ name: "a" }], "a Float32Array or a DeviceBuffer for the value of a", "undefined"],
+    ["no value", [{ name: "a" }], " or a DeviceBuffer for the value of a", "undefined"],
     ["a Float64Array", [{ name: "a", value: new Float64Array(6) }], "a Float32Array", "Float64Array(6)"],
     ["an array of numbers", [{ name: "a", value: [1, 2] }], "a Float32Array", "[1, 2]"],
     ["a look-alike", [{ name: "a", value: Object.create(Float32Array.prototype) }], "a Float32Array"],
