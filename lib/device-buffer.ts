@@ -133,13 +133,17 @@ export class DeviceBuffer<D extends DType = DType> {
     return this.#block.disposed;
   }
 
-  /** Sets the elements from `offset` on. @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DISPOSED, CUDA */
+  /** Sets the elements from `offset` on. @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, DISPOSED, CUDA */
   write(values: HostArray<D>, offset = 0): this {
     this.#work("write()").write(values, this.#place(values, offset));
     return this;
   }
 
-  /** A copy of all elements, or into `to` those from `offset` on. @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DISPOSED, CUDA */
+  /**
+   * A copy of all elements, or into `to` those from `offset` on.
+   *
+   * @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, DISPOSED, CUDA
+   */
   read(to: HostArray<D> = makeArray(this.dtype, this.length), offset = 0): HostArray<D> {
     this.#work("read()").read(to, this.#place(to, offset));
     return to;

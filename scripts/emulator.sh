@@ -46,7 +46,7 @@ run() {
 }
 
 mocha=(npx mocha --reporter scripts/reporter.mjs)
-for name in conformance cuda cuda-traffic cli/bench-gpu device device-buffer stream two-gpus ahead-steps offload workers state/resume; do
+for name in conformance cuda cuda-traffic cli/bench-gpu device device-buffer dtypes stream two-gpus ahead-steps offload workers state/resume; do
   mocha+=(--spec "test/$name.test.ts")
 done
 run "kernels, forward" "$build/test/native/conformance_test" 1 cuda

@@ -46,6 +46,9 @@ for (const name of new Set([usable[0]!.name, "cpu:scalar"])) {
       rejectsWith("LENGTH_MISMATCH", () => buffer.write(new Float32Array(4)), "3", "4");
       rejectsWith("LENGTH_MISMATCH", () => buffer.slice(1).read(new Float32Array(3)), "2", "3");
       rejects(() => buffer.read(new Float32Array(1), -1), "offset");
+      const lost = new Float32Array(1);
+      structuredClone(lost, { transfer: [lost.buffer] });
+      rejectsWith("DETACHED", () => buffer.write(lost));
       rejects(() => buffer.slice(2, 1), "slice()");
       rejects(() => buffer.slice(0, 4), "slice()");
       rejects(() => device.allocate("float64" as "float32", 1), "dtype");

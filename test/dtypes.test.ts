@@ -3,7 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { dtypeNames, dtypes } from "../lib/dtypes.js";
-import { AdamW, type DType, devices, type HostArray, openDevice } from "../lib/index.js";
+import {
+  AdamW,
+  DeviceBuffer,
+  type DType,
+  devices,
+  type HostArray,
+  openDevice,
+  type TensorMemory,
+} from "../lib/index.js";
+import { dtypeOf } from "../lib/memory.js";
 import { type Layout, native } from "../lib/native.js";
 import { dtypeOf as storedDtype } from "../lib/state/dtypes.js";
 import { unit } from "./inputs.js";
@@ -19,24 +28,49 @@ function elements(dtype: DType, length: number, seed: number): HostArray {
   return new array(kept.buffer);
 }
 
-const hexOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+const hexOfArray = ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
   Buffer.from(buffer, byteOffset, byteLength).toString("hex");
 
-/** What steps, averages and a checkpoint in between leave on a device, bit for bit. */
-async function train({ parameter, gradient, state }: Layout, device: string, path: string): Promise<string[]> {
+/** Where an optimizer works, and where the memory is that it works on. */
+interface Setup {
+  readonly device: string;
+  readonly offload?: "cpu";
+  readonly buffers?: boolean;
+}
+
+/** Every device with arrays of the host and with buffers of its own; a GPU also with its state offloaded. */
+function setups(): Setup[] {
+  return devices()
+    .filter(({ available }) => available)
+    .flatMap(({ name: device, kind }) => [
+      { device },
+      { device, buffers: true },
+      ...(kind === "cuda" ? [{ device, buffers: true, offload: "cpu" as const }] : []),
+    ]);
+}
+
+/** What steps, averages and a checkpoint in between leave, bit for bit. */
+async function train({ parameter, gradient, state }: Layout, setup: Setup, path: string): Promise<string[]> {
+  const { buffers, ...runtime } = setup;
+  const place = (values: HostArray): TensorMemory =>
+    buffers ? openDevice(setup.device).allocate(dtypeOf(values), values.length).write(values) : values;
+  const hexOf = (memory: TensorMemory) => hexOfArray(memory instanceof DeviceBuffer ? memory.read() : memory);
   const parameters = lengths.map((length, i) => ({
     name: `p${i}`,
-    value: elements(parameter, length, i),
-    gradient: elements(gradient, length, 100 + i),
+    value: place(elements(parameter, length, i)),
+    gradient: place(elements(gradient, length, 100 + i)),
   }));
   const make = (values = parameters) =>
-    new AdamW({ useEma: true, amsgrad: true, globalClipnorm: 1, learningRate: 0.1 }, { device }).build(values);
+    new AdamW({ useEma: true, amsgrad: true, globalClipnorm: 1, learningRate: 0.1 }, runtime).build(values);
   const before = make();
   for (let step = 0; step < 2; step += 1) before.step();
   await before.save(path, { parameters: true });
   before.step();
 
-  const copies = parameters.map(({ value, ...rest }) => ({ ...rest, value: elements(parameter, value.length, 7) }));
+  const copies = parameters.map(({ value, ...rest }) => ({
+    ...rest,
+    value: place(elements(parameter, value.length, 7)),
+  }));
   const optimizer = make(copies);
   await optimizer.load(path);
   optimizer.step();
@@ -46,7 +80,7 @@ async function train({ parameter, gradient, state }: Layout, device: string, pat
   see();
   before.synchronize();
   expect(seen).to.deep.equal(parameters.map(({ value }) => hexOf(value)));
-  seen.push(...optimizer.variables.map(({ value }) => hexOf(value)));
+  seen.push(...optimizer.variables.map(({ value }) => hexOfArray(value)));
   if (parameter === state) {
     optimizer.swapEma();
     see();
@@ -87,10 +121,11 @@ describe("dtypes", () => {
 
   for (const layout of native.layouts) {
     const { parameter, gradient, state } = layout;
-    it(`${parameter} with gradients of ${gradient} and state of ${state} return the same bits on every device`, async () => {
-      const expected = await train(layout, "cpu:scalar", join(folder, "state"));
-      for (const { name } of devices().filter(({ available }) => available)) {
-        expect(await train(layout, name, join(folder, "state")), name).to.deep.equal(expected);
+    it(`${parameter} with gradients of ${gradient} and state of ${state} return the same bits on every CPU and GPU`, async () => {
+      const expected = await train(layout, { device: "cpu:scalar" }, join(folder, "state"));
+      for (const setup of setups()) {
+        const actual = await train(layout, setup, join(folder, "state"));
+        expect(actual, JSON.stringify(setup)).to.deep.equal(expected);
       }
     });
 
@@ -112,10 +147,10 @@ describe("dtypes", () => {
       expect(host).to.be.instanceOf(dtypes[dtype].array).and.have.length(7);
       host.set(values);
       const buffer = device.allocate(dtype, 7).write(host);
-      expect(hexOf(device.allocate(dtype, 7).copyFrom(buffer).read())).to.equal(hexOf(values));
+      expect(hexOfArray(device.allocate(dtype, 7).copyFrom(buffer).read())).to.equal(hexOfArray(values));
       expect(buffer.byteLength).to.equal(7 * dtypes[dtype].bytes);
       expect([...buffer.slice(2, 5).fill(3).read()]).to.deep.equal([3, 3, 3]);
-      expect(hexOf(buffer.slice(5).read())).to.equal(hexOf(values.subarray(5)));
+      expect(hexOfArray(buffer.slice(5).read())).to.equal(hexOfArray(values.subarray(5)));
       rejectsWith("INVALID_ARGUMENT", () => buffer.write(new Float64Array(1) as never), dtypes[dtype].array.name);
     });
   }
