@@ -4,7 +4,7 @@ import { DeviceBuffer } from "./device-buffer.js";
 import { type DType, dtypes } from "./dtypes.js";
 import { AdamWError, invalid } from "./errors.js";
 import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
-import { arrayNameOf } from "./host-array.js";
+import { arrayNameOf, lengthOf } from "./host-array.js";
 import { checkDevice, checkMemory, dtypeOf, lengthToKeep, type TensorMemory } from "./memory.js";
 import type { Layout } from "./native.js";
 import { checkOverlap, type Parameter } from "./parameters.js";
@@ -22,6 +22,7 @@ export class Bindings {
   /** Of gradients, and the arrays that hold it. */
   #gradientType: DType | undefined;
   #gradientArray: string | undefined;
+  #gradientBytes = 0;
   // By row, in arrays of their own: a step looks at all of it, and parameters are objects all over the memory.
   readonly #values: TensorMemory[];
   readonly #valueLengths: number[];
@@ -57,6 +58,7 @@ export class Bindings {
   set layout({ gradient }: Layout) {
     this.#gradientType = gradient;
     this.#gradientArray = dtypes[gradient].array.name;
+    this.#gradientBytes = dtypes[gradient].bytes;
   }
 
   /** Undefined for a frozen parameter. */
@@ -116,7 +118,8 @@ export class Bindings {
       const gradient = bound[row] as TensorMemory | null;
       if (gradient === null) continue;
       present = true;
-      if (gradient.length !== lengths[row]) this.#checkGradient(gradient, this.trained[row] as Parameter);
+      const length = lengths[row] as number;
+      if (length < 0 || gradient.length !== length) this.#checkGradient(gradient, this.trained[row] as Parameter);
     }
     if (!present) throw new AdamWError("INVALID_ARGUMENT", unbound);
     return bound === this.#gradients ? undefined : bound;
@@ -127,12 +130,13 @@ export class Bindings {
     const chosen: (TensorMemory | null)[] = new Array(this.trained.length);
     const current = this.#gradients;
     const array = this.#gradientArray;
+    const width = this.#gradientBytes;
     let present = false;
     let changed = false;
     for (let i = 0, row = 0; i < listed.length; i += 1) {
       const parameter = this.parameters[i] as Parameter;
       const gradient = listed[i] as TensorMemory | null;
-      if (gradient !== null && !(arrayNameOf(gradient) === array && gradient.length === parameter.length)) {
+      if (gradient !== null && !(arrayNameOf(gradient) === array && gradient.byteLength === parameter.length * width)) {
         this.#checkGradient(gradient, parameter);
       }
       if (this.trained[row] !== parameter) continue;
@@ -179,7 +183,7 @@ export class Bindings {
   /** The rows whose parameters were in arrays that have lost their memory. */
   lostValues(): number[] {
     const isLost = (value: TensorMemory, row: number) =>
-      !(value instanceof DeviceBuffer) && value.length !== this.#valueLengths[row];
+      !(value instanceof DeviceBuffer) && lengthOf(value) !== this.trained[row]?.length;
     return this.#values.flatMap((value, row) => (isLost(value, row) ? [row] : []));
   }
 
@@ -188,7 +192,8 @@ export class Bindings {
     const values = this.#values;
     const lengths = this.#valueLengths;
     for (let row = 0; row < values.length; row += 1) {
-      if (values[row]?.length === lengths[row]) continue;
+      const kept = lengths[row] as number;
+      if (kept >= 0 && values[row]?.length === kept) continue;
       const { value, name, length } = this.trained[row] as Parameter;
       checkMemory(value, `the value of ${name}`, length);
     }

@@ -18,6 +18,20 @@ const dtypeByArray: ReadonlyMap<string | undefined, DType> = new Map(
   dtypeNames.map((dtype) => [dtypes[dtype].array.name, dtype]),
 );
 
+/**
+ * The elements that an array has now. Not its `length`: where V8 has compiled that for resizable arrays too, Node 20's
+ * gives the old one of a detached array.
+ */
+export function lengthOf(array: HostArray): number {
+  return array.byteLength / array.BYTES_PER_ELEMENT;
+}
+
+/** Whether its length can change other than by being detached. */
+export function isResizable({ buffer }: HostArray): boolean {
+  const { resizable, growable } = buffer as { resizable?: boolean; growable?: boolean };
+  return resizable === true || growable === true;
+}
+
 /** What messages call the arrays of one type, or of any: "a Float32Array". */
 export function arrayName(dtype?: DType): string {
   const names = dtype ? [dtype] : dtypeNames;
@@ -52,15 +66,16 @@ export function checkArray<D extends DType>(array: unknown, name: string, length
     const message = `The memory of ${name} is gone: it was transferred, or its WebAssembly memory has grown. Pass an array over the new memory, or give it to rebind() where it is bound`;
     throw new AdamWError("DETACHED", message);
   }
-  if (length !== undefined && checked.length !== length) {
-    throw new AdamWError("LENGTH_MISMATCH", `Expected ${length} elements for ${name} but received ${checked.length}`);
+  const received = lengthOf(checked);
+  if (length !== undefined && received !== length) {
+    throw new AdamWError("LENGTH_MISMATCH", `Expected ${length} elements for ${name} but received ${received}`);
   }
   return checked;
 }
 
 /** `ArrayBuffer.prototype.detached` came with Node 21; before, only making a view of the buffer tells it from an empty one. */
 function isDetached(array: HostArray): boolean {
-  if (array.length > 0) return false;
+  if (array.byteLength > 0) return false;
   const buffer = array.buffer as ArrayBufferLike & { detached?: boolean };
   if (buffer.detached !== undefined) return buffer.detached;
   try {

@@ -4,7 +4,7 @@ import { types } from "node:util";
 import { DeviceBuffer } from "./device-buffer.js";
 import type { DType, HostArray } from "./dtypes.js";
 import { AdamWError, invalid } from "./errors.js";
-import { arrayName, checkArray, dtypeOfArray } from "./host-array.js";
+import { arrayName, checkArray, dtypeOfArray, isResizable } from "./host-array.js";
 import { native } from "./native.js";
 
 export type TensorMemory<D extends DType = DType> = HostArray<D> | DeviceBuffer<D>;
@@ -32,11 +32,12 @@ export function dtypeOf(memory: TensorMemory): DType {
 }
 
 /**
- * The `length` by which memory that was checked shows that it is still there; for a buffer, which keeps its length when
- * it is disposed, one that it never has: it must be checked again.
+ * The `length` by which memory that was checked shows that it is still there; −1 where it does not show it and must be
+ * checked again: a buffer keeps its length when it is disposed, and whoever asks many arrays for theirs must ask no
+ * resizable one ({@link lengthOf}).
  */
 export function lengthToKeep(memory: TensorMemory | null): number {
-  return memory === null || memory instanceof DeviceBuffer ? -1 : memory.length;
+  return memory === null || memory instanceof DeviceBuffer || isResizable(memory) ? -1 : memory.length;
 }
 
 /** CPU devices share the host's memory. */

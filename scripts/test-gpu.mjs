@@ -8,7 +8,17 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { AdamW, devices, openDevice } = await import("../dist/index.js");
 
-const suites = ["conformance", "cuda", "device", "device-buffer", "dtypes", "stream", "ahead-steps", "offload", "workers"];
+const suites = [
+  "conformance",
+  "cuda",
+  "device",
+  "device-buffer",
+  "dtypes",
+  "stream",
+  "ahead-steps",
+  "offload",
+  "workers",
+];
 const bytesPerParameter = 28;
 
 function skip(reason) {

@@ -145,6 +145,32 @@ describe("memory that is gone", () => {
     });
   }
 
+  it("is missed by code that is compiled for resizable arrays, too", () => {
+    const make = (value: Float32Array, gradient: Float32Array) => new AdamW().build([{ name: "a", value, gradient }]);
+    const [growing, fixed] = [
+      make(new Float32Array(resizable(16, 64)), new Float32Array(resizable(16, 64))),
+      make(new Float32Array(4), new Float32Array(4)),
+    ];
+    const gradient = new Float32Array(4);
+    for (let step = 0; step < 20_000; step += 1) {
+      for (const optimizer of [growing, fixed]) {
+        optimizer.step();
+        optimizer.apply([gradient]);
+        optimizer.apply([new Float32Array(4)]);
+      }
+      growing.apply([new Float32Array(resizable(16, 64))]);
+    }
+    for (const lost of ["value", "gradient"] as const) {
+      const memory = { value: new Float32Array(4), gradient: new Float32Array(4) };
+      const optimizer = make(memory.value, memory.gradient);
+      structuredClone(memory[lost], { transfer: [memory[lost].buffer] });
+      rejectsWith("DETACHED", () => optimizer.step(), `the ${lost} of a`);
+      rejectsWith("DETACHED", () => optimizer.apply([memory.gradient]), `the ${lost} of a`);
+    }
+    structuredClone(gradient, { transfer: [gradient.buffer] });
+    rejectsWith("DETACHED", () => fixed.apply([gradient]), "the gradient of a");
+  });
+
   it("is an error at build", () => {
     const value = new Float32Array(4);
     structuredClone(value, { transfer: [value.buffer] });
