@@ -6,7 +6,7 @@
 
 #include "check.h"
 #include "inputs.h"
-#include "kernels/cpu/features.h"
+#include "kernels/cpu/device.h"
 #include "kernels/cpu/kernels.h"
 #include "model.h"
 
@@ -126,13 +126,9 @@ void cuda_tests(std::integer_sequence<unsigned, streams...>) {
 }  // namespace
 
 int main() {
-  cpu_tests("cpu:scalar", cpu::scalar_kernels);
-#if defined(__x86_64__) || defined(_M_X64)
-  if (cpu::features().avx2) cpu_tests("cpu:avx2", cpu::avx2_kernels);
-  if (cpu::features().avx512) cpu_tests("cpu:avx512", cpu::avx512_kernels);
-#elif defined(__aarch64__) || defined(_M_ARM64)
-  cpu_tests("cpu:neon", cpu::neon_kernels);
-#endif
+  for (const Device* device : cpu_devices()) {
+    if (device->unavailable().empty()) cpu_tests(device->name(), cpu::kernels_of(*device));
+  }
 #ifndef _WIN32
   cuda_tests(std::make_integer_sequence<unsigned, kStreamSets>{});
 #endif

@@ -51,6 +51,8 @@ class CpuDevice final : public Device {
   CpuDevice(const char* name, const Kernels* kernels, bool Features::*needs, const char* lacks)
       : name_(name), kernels_(kernels), needs_(needs), lacks_(lacks) {}
 
+  const Kernels& kernels() const { return *kernels_; }
+
   const char* name() const override { return name_; }
   const char* kind() const override { return "cpu"; }
 
@@ -227,5 +229,7 @@ std::vector<const Device*> cpu_devices() {
   static const CpuDevice scalar("cpu:scalar", &cpu::scalar_kernels, nullptr, "");
   return {&avx512, &avx2, &neon, &scalar};
 }
+
+const Kernels& cpu::kernels_of(const Device& device) { return static_cast<const CpuDevice&>(device).kernels(); }
 
 }  // namespace adamw
