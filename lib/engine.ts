@@ -229,17 +229,17 @@ export class Engine {
   }
 
   /**
-   * A slot's own memory, to be taken back before anything else happens to the optimizer; undefined where JavaScript cannot
-   * have it.
+   * A slot's own memory from element `offset` on, to be taken back before anything else happens to the optimizer;
+   * undefined where JavaScript cannot have it. V8 collects its garbage when it is given 64 MB at once.
    */
-  lendSlot(parameter: Parameter, slot: SlotName): HostArray | undefined {
+  lendSlot(parameter: Parameter, slot: SlotName, offset: number, count: number): HostArray | undefined {
     this.#hasNewSlots = false;
-    return this.#settled().lendSlot(this.#row(parameter), tables.slots.indexOf(slot));
+    return this.#settled().lendSlot(this.#row(parameter), tables.slots.indexOf(slot), offset, count);
   }
 
   /** Nobody reaches the slot by this array any more. */
-  takeBack(slot: HostArray): void {
-    native.detach(slot);
+  takeBack(lent: ArrayBufferView): void {
+    native.detach(lent);
   }
 
   #row(parameter: Parameter): number {

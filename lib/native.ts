@@ -155,8 +155,8 @@ export interface NativeOptimizer {
   /** The whole slot, or with `offset` the elements from there on that the array covers. */
   readSlot(index: number, slot: number, to: HostArray, offset?: number): HostArray;
   writeSlot(index: number, slot: number, from: HostArray, offset?: number): void;
-  /** The slot's own memory as an array; undefined where JavaScript cannot have it. */
-  lendSlot(index: number, slot: number): HostArray | undefined;
+  /** The slot's own memory from element `offset` on as an array; undefined where JavaScript cannot have it. */
+  lendSlot(index: number, slot: number, offset: number, count: number): HostArray | undefined;
   /** Parameters and averages trade places. */
   exchangeEma(): void;
   /** Parameters become their averages. */
@@ -187,7 +187,7 @@ interface Native {
   /** The CRC-32 of bytes that come after others with the checksum `before`, computed off the event loop. */
   checksum(bytes: Uint8Array, before: number): Promise<number>;
   /** Takes an array's memory away from it. */
-  detach(array: HostArray): void;
+  detach(array: ArrayBufferView): void;
   /** Where the memory of an array is. */
   addressOf(array: HostArray): bigint;
   readonly tables: NativeTables;

@@ -13,51 +13,64 @@ export const readPieceBytes = 2 ** 22;
  */
 const ahead = 3;
 
+/** Where pieces are read to. */
+export interface Destination {
+  /** Memory for the bytes of the tensor from `start` on. */
+  lend(start: number, length: number): Uint8Array;
+  /** Nobody works on it any more. */
+  takeBack(piece: Uint8Array): void;
+}
+
+/** As many buffers as are lent at once. */
+class Ring implements Destination {
+  readonly #buffers: Uint8Array[] = Array.from({ length: ahead + 1 }, () => new Uint8Array(0));
+  #next = 0;
+
+  lend(_: number, length: number): Uint8Array {
+    const index = this.#next;
+    this.#next = (index + 1) % this.#buffers.length;
+    const known = this.#buffers[index] as Uint8Array;
+    const buffer = known.length >= length ? known : new Uint8Array(length);
+    this.#buffers[index] = buffer;
+    return buffer.subarray(0, length);
+  }
+
+  takeBack(): void {}
+}
+
 /** The buffers that all tensors of one load share. */
 export class PieceReader {
-  readonly #buffers = Array.from({ length: ahead + 1 }, () => new Uint8Array(0));
+  readonly #ring = new Ring();
 
-  /** Calls `use` with every piece, in order; the bytes are good until it is done, and those read `into` memory stay. */
+  /** Calls `use` with every piece, in order; the bytes are good until it is done. */
   async each(
     tensor: Tensor,
     use: (piece: Uint8Array, start: number) => Promise<void> | void,
-    into?: Uint8Array,
+    destination: Destination = this.#ring,
   ): Promise<void> {
-    const pending: Promise<Uint8Array>[] = [];
-    const count = Math.ceil(tensor.byteLength / readPieceBytes);
-    const begin = (index: number) => {
-      const piece = this.#read(tensor, index, into);
+    const pending: { piece: Uint8Array; read: Promise<void> }[] = [];
+    const begin = (start: number) => {
+      if (start >= tensor.byteLength) return;
+      const piece = destination.lend(start, Math.min(readPieceBytes, tensor.byteLength - start));
+      const read = (async () => tensor.read(start, piece))();
       // `use` may throw before anybody awaits this.
-      piece.catch(() => undefined);
-      pending.push(piece);
+      read.catch(() => undefined);
+      pending.push({ piece, read });
     };
     try {
-      for (let index = 0; index < Math.min(ahead, count); index += 1) begin(index);
-      for (let index = 0; index < count; index += 1) {
-        const piece = (await pending.shift()) as Uint8Array;
-        if (index + ahead < count) begin(index + ahead);
-        await use(piece, index * readPieceBytes);
+      for (let index = 0; index < ahead; index += 1) begin(index * readPieceBytes);
+      for (let start = 0; start < tensor.byteLength; start += readPieceBytes) {
+        const [first] = pending as [(typeof pending)[0]];
+        await first.read;
+        begin(start + ahead * readPieceBytes);
+        await use(first.piece, start);
+        pending.shift();
+        destination.takeBack(first.piece);
       }
     } finally {
-      // The buffers and the file are free again.
-      await Promise.allSettled(pending);
+      // The memory and the file are free again.
+      await Promise.allSettled(pending.map(({ read }) => read));
+      for (const { piece } of pending) destination.takeBack(piece);
     }
-  }
-
-  async #read(tensor: Tensor, index: number, into: Uint8Array | undefined): Promise<Uint8Array> {
-    const start = index * readPieceBytes;
-    const length = Math.min(readPieceBytes, tensor.byteLength - start);
-    const buffer = into?.subarray(start) ?? this.#buffer(index % this.#buffers.length, length);
-    const piece = buffer.subarray(0, length);
-    await tensor.read(start, piece);
-    return piece;
-  }
-
-  #buffer(index: number, length: number): Uint8Array {
-    const known = this.#buffers[index] as Uint8Array;
-    if (known.length >= length) return known;
-    const made = new Uint8Array(length);
-    this.#buffers[index] = made;
-    return made;
   }
 }

@@ -134,7 +134,7 @@ function streamed(state: OptimizerState, withValues: boolean): Source {
   };
   try {
     const live = stateSlots(state).map((place) => {
-      const slot = engine.lendSlot(place.parameter, place.slot);
+      const slot = engine.lendSlot(place.parameter, place.slot, 0, place.parameter.length);
       if (slot) lent.push(slot);
       return liveTensor(state, place, slot);
     });

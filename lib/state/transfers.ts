@@ -9,7 +9,7 @@ import { checkSignal } from "./errors.js";
 import type { Transfer } from "./load-plan.js";
 import { stepName, valueName } from "./names.js";
 import { bytesOf, elementsIn, type OptimizerState } from "./optimizer-state.js";
-import { PieceReader, readPieceBytes } from "./pieces.js";
+import { type Destination, PieceReader, readPieceBytes } from "./pieces.js";
 import { readTensor, verifyTensor } from "./verify.js";
 
 type Elements = Exclude<Transfer, { slot: typeof stepName }>;
@@ -70,20 +70,30 @@ export class Transfers {
     for (const transfer of this.#others) await this.#transfer(transfer);
   }
 
-  async #transfer(transfer: Elements, onBytes: (count: number) => void = () => {}): Promise<void> {
+  #transfer(transfer: Elements, onBytes: (count: number) => void = () => {}): Promise<void> {
     const { tensor } = transfer;
-    const { engine } = this.#state;
-    const isAsStored = isSlot(transfer) && tensor.dtype === dtypes[engine.layout.state].stored;
-    const slot = isAsStored ? engine.lendSlot(transfer.parameter, transfer.slot) : undefined;
+    const slot = this.#slotMemory(transfer);
     const use = (piece: Uint8Array, start: number) => {
       if (!slot) this.#put(transfer, tensor, piece, start);
       onBytes(piece.length);
     };
-    try {
-      await readTensor(this.#path, tensor, this.#reader, use, slot && bytesOf(slot));
-    } finally {
-      if (slot) engine.takeBack(slot);
-    }
+    return readTensor(this.#path, tensor, this.#reader, use, slot);
+  }
+
+  /** The slot's own memory, where a tensor can be read into it as it is. */
+  #slotMemory(transfer: Elements): Destination | undefined {
+    const { engine } = this.#state;
+    const { bytes, stored } = dtypes[engine.layout.state];
+    if (!isSlot(transfer) || transfer.tensor.dtype !== stored) return undefined;
+    const { parameter, slot } = transfer;
+    const lend = (start: number, length: number) => {
+      const elements = engine.lendSlot(parameter, slot, start / bytes, length / bytes);
+      return elements && bytesOf(elements);
+    };
+    const one = lend(0, Math.min(parameter.length, 1) * bytes);
+    if (!one) return undefined;
+    engine.takeBack(one);
+    return { lend: lend as Destination["lend"], takeBack: (piece) => engine.takeBack(piece) };
   }
 
   #put(transfer: Elements, { dtype: name }: Tensor, piece: Uint8Array, start: number): void {

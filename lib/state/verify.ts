@@ -3,7 +3,7 @@
 import type { Tensor } from "./checkpoint.js";
 import { Checksum } from "./checksum.js";
 import { CheckpointError } from "./errors.js";
-import type { PieceReader } from "./pieces.js";
+import type { Destination, PieceReader } from "./pieces.js";
 
 /** Reads a tensor piece by piece, as PieceReader does. @throws CHECKPOINT at its end, where it has another checksum */
 export async function readTensor(
@@ -11,14 +11,14 @@ export async function readTensor(
   tensor: Tensor,
   reader: PieceReader,
   use: (piece: Uint8Array, start: number) => void,
-  into?: Uint8Array,
+  destination?: Destination,
 ): Promise<void> {
   const checksum = new Checksum();
   const take = async (piece: Uint8Array, start: number) => {
     if (tensor.checksum !== undefined) await checksum.update(piece);
     use(piece, start);
   };
-  await reader.each(tensor, take, into);
+  await reader.each(tensor, take, destination);
   checkChecksum(path, tensor, checksum);
 }
 

@@ -1,6 +1,7 @@
 #include "optimizer.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "async.h"
@@ -29,6 +30,12 @@ OptimizerSpec spec_from(const Napi::Object& object) {
                                optional_elements(parameter.Get("gradient"), arrays.grad, count), count});
   }
   return spec;
+}
+
+void check_range(int64_t offset, int64_t count, int64_t all) {
+  if (offset < 0 || offset > all || count < 0 || count > all - offset) {
+    throw Error("LENGTH_MISMATCH", "The range lies outside the slot");
+  }
 }
 
 }  // namespace
@@ -126,9 +133,7 @@ OptimizerWrap::SlotRange OptimizerWrap::slot_range(Info info) const {
   const View<void> part = view(info[2], arrays().state);
   if (info[3].IsUndefined()) return {index, which, 0, count, elements(part, count)};
   const int64_t offset = info[3].As<Napi::Number>().Int64Value();
-  if (offset < 0 || offset > count || part.length > static_cast<size_t>(count - offset)) {
-    throw Error("LENGTH_MISMATCH", "The range lies outside the slot");
-  }
+  check_range(offset, static_cast<int64_t>(part.length), count);
   return {index, which, offset, static_cast<int64_t>(part.length), part.data};
 }
 
@@ -348,23 +353,28 @@ Napi::Value OptimizerWrap::write_slot(Info info) {
   return info.Env().Undefined();
 }
 
-/// (parameter, slot): the slot itself as an array, where the host reaches it and JavaScript may have memory of others.
+/// (parameter, slot, offset, count): elements of the slot themselves as an array, where the host reaches them and
+/// JavaScript may have memory of others.
 Napi::Value OptimizerWrap::lend_slot(Info info) {
   return guard(info.Env(), [&]() -> Napi::Value {
     const size_t index = row(info[0]);
     void* const data = optimizer().slot(index, slot(index, info[1]));
-    const auto count = static_cast<size_t>(optimizer().count(index));
+    const int64_t offset = info[2].As<Napi::Number>().Int64Value();
+    const int64_t count = info[3].As<Napi::Number>().Int64Value();
+    check_range(offset, count, optimizer().count(index));
     if (optimizer().is_asynchronous() || count == 0) return info.Env().Undefined();
     using Owner = std::shared_ptr<Optimizer>;
     auto owner = std::make_unique<Owner>(optimizer_);
-    napi_value buffer = nullptr;
     const auto release = [](napi_env, void*, void* hint) { delete static_cast<Owner*>(hint); };
-    const size_t bytes = count * optimizer().layout().state.bytes;
-    const napi_status status = napi_create_external_arraybuffer(info.Env(), data, bytes, release, owner.get(), &buffer);
+    const size_t width = optimizer().layout().state.bytes;
+    napi_value buffer = nullptr;
+    const napi_status status = napi_create_external_arraybuffer(
+        info.Env(), static_cast<std::byte*>(data) + static_cast<size_t>(offset) * width,
+        static_cast<size_t>(count) * width, release, owner.get(), &buffer);
     if (status != napi_ok) return info.Env().Undefined();
     static_cast<void>(owner.release());
     napi_value array = nullptr;
-    napi_create_typedarray(info.Env(), arrays().state.type, count, buffer, 0, &array);
+    napi_create_typedarray(info.Env(), arrays().state.type, static_cast<size_t>(count), buffer, 0, &array);
     return {info.Env(), array};
   });
 }

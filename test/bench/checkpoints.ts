@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { AdamW } from "../../lib/index.js";
 
@@ -46,6 +47,7 @@ function forget(): void {
 /** Loads into an optimizer that has taken no step, as a program does that resumes. */
 async function loadNew(): Promise<number> {
   using target = new AdamW().build([{ name: "w", value }]);
+  await setTimeout(50); // in which V8 takes in how much memory that is
   return await seconds(() => target.load(path));
 }
 
