@@ -6,6 +6,7 @@ import type { RuntimeOptions } from "./device.js";
 import type { DeviceBuffer } from "./device-buffer.js";
 import type { WeightDecayExclusions } from "./exclusions.js";
 import { type Gradients, givenGradients } from "./gradients.js";
+import { inspection, shownAs } from "./inspection.js";
 import { type CustomObjects, kerasOptimizers, serialize } from "./keras-object.js";
 import { type AdamWOptions, type LearningRate, resolveOptions } from "./options.js";
 import type { Parameter, ParameterInit } from "./parameters.js";
@@ -249,5 +250,10 @@ export class AdamW {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** @internal */
+  [inspection](): object {
+    return shownAs(this.constructor.name, () => this[coreOf].summary);
   }
 }

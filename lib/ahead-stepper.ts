@@ -15,6 +15,7 @@ export class AheadStepper extends Stepper {
   /** Steps issued so far, and of how many of them the report is. */
   #issued = 0;
   #reported = 0;
+  #known = 0;
   /** With reportNorms: which parameters had a gradient, by row, in each step that is not reported yet. */
   readonly #present = new Map<number, readonly boolean[]>();
 
@@ -29,8 +30,15 @@ export class AheadStepper extends Stepper {
     return this.native.counters(new Float64Array(tables.counters.length))[stepsAt] as number;
   }
 
-  restart(): void {
+  get knownSteps(): number {
+    if (!this.isBusy) this.#takeReport();
+    return this.#known;
+  }
+
+  restart(steps: number): void {
     this.native.takeFailure(new Float64Array(tables.report.length), this.#sums());
+    this.#takeReport();
+    this.#known = steps;
   }
 
   run(step: Step): undefined {
@@ -122,6 +130,7 @@ export class AheadStepper extends Stepper {
     this.#reported = finished;
     const present = this.#present.get(finished);
     this.#report = this.readReport((row) => present?.[row] ?? false);
+    this.#known = this.#report.microStep;
     for (const step of this.#present.keys()) if (step <= finished) this.#present.delete(step);
   }
 

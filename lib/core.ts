@@ -6,10 +6,11 @@ import { parseRuntime, type Runtime, type RuntimeOptions } from "./device.js";
 import { Engine } from "./engine.js";
 import { AdamWError, invalid } from "./errors.js";
 import { exclusionsKind, nameExclusions, type WeightDecayExclusions } from "./exclusions.js";
+import { tellingFields } from "./fields.js";
 import type { Gradients } from "./gradients.js";
 import { type LossScaling, lossScaleKind, packSettings, resolveFrozen } from "./hyper.js";
 import { Lifecycle } from "./lifecycle.js";
-import { type AdamWOptions, type ResolvedOptions, resolveOptions } from "./options.js";
+import { type AdamWOptions, optionFields, type ResolvedOptions, resolveOptions } from "./options.js";
 import { type ParameterInit, parseParameters } from "./parameters.js";
 import type { OptimizerState } from "./state/optimizer-state.js";
 import { StepRates } from "./step-rates.js";
@@ -122,6 +123,23 @@ export class Core {
     const { averages } = this.lifecycle;
     if (averages) return averages;
     throw new AdamWError("INVALID_ARGUMENT", "There are no averages without useEma: true");
+  }
+
+  /** For people to read: what it is working on and how it differs from the defaults, at any time and without waiting. */
+  get summary(): object {
+    const learningRate = this.rates.learningRate;
+    const options = { ...this.options, excludeFromWeightDecay: this.#exclusions };
+    return { ...this.#progress(), learningRate, ...tellingFields(optionFields, { ...options, learningRate }) };
+  }
+
+  #progress(): object {
+    const { lifecycle } = this;
+    if (lifecycle.disposed) return { disposed: true };
+    const { engine } = lifecycle;
+    if (!engine) return { built: false };
+    const { device, parameters, knownIterations: iterations } = engine;
+    const elements = parameters.reduce((sum, { length }) => sum + length, 0);
+    return { device, parameters: parameters.length, elements, iterations };
   }
 
   /** The state as Keras lists it. */

@@ -19,6 +19,10 @@ export class DirectStepper extends Stepper {
     return this.blocks.report[stepsAt] as number;
   }
 
+  get knownSteps(): number {
+    return this.steps;
+  }
+
   restart(steps: number): void {
     this.blocks.report[stepsAt] = steps;
   }

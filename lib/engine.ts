@@ -157,6 +157,11 @@ export class Engine {
     return Math.floor(this.steps / accumulationSteps(this.#options));
   }
 
+  /** Updates that are known to be done, without waiting for any. */
+  get knownIterations(): number {
+    return Math.floor(this.#stepper.knownSteps / accumulationSteps(this.#options));
+  }
+
   assign({ settings, assignment }: Settings): void {
     this.#idle().assign(settings, assignment);
   }

@@ -56,6 +56,19 @@ export function writeFields<T extends object>(fields: Fields<T>, resolved: T): R
   return json;
 }
 
+/** The resolved fields that say something to a reader: those that are required, and those that are not the default. */
+export function tellingFields<T extends object>(fields: Fields<T>, resolved: T): Partial<T> {
+  const told = rows(fields)
+    .map(([name, field]) => [name, field, Reflect.get(resolved, name)] as const)
+    .filter(([, field, value]) => !("default" in field) || !sameValue(value, field.default));
+  return Object.fromEntries(told.map(([name, , value]) => [name, value])) as Partial<T>;
+}
+
+/** Of what defaults are: primitive values and empty lists. Unlike JSON's, this asks no schedule for its configuration. */
+function sameValue(value: unknown, fallback: unknown): boolean {
+  return value === fallback || [value, fallback].every((list) => Array.isArray(list) && list.length === 0);
+}
+
 function sameJson(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

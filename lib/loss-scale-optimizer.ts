@@ -6,12 +6,15 @@ import type { DeviceBuffer } from "./device-buffer.js";
 import type { Counters } from "./engine.js";
 import { invalid } from "./errors.js";
 import type { WeightDecayExclusions } from "./exclusions.js";
+import { tellingFields } from "./fields.js";
 import type { Gradients } from "./gradients.js";
 import { lossScaleKind } from "./hyper.js";
+import { inspection, shownAs } from "./inspection.js";
 import { type CustomObjects, find, kerasOptimizers, serialize } from "./keras-object.js";
 import {
   configToLossScale,
   type LossScaleOptions,
+  lossScaleFields,
   lossScaleToConfig,
   type ResolvedLossScaleOptions,
   resolveLossScaleOptions,
@@ -223,5 +226,12 @@ export class LossScaleOptimizer {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** @internal */
+  [inspection](): object {
+    return shownAs(this.constructor.name, () => {
+      return { ...tellingFields(lossScaleFields, this.#options), innerOptimizer: this.#inner };
+    });
   }
 }

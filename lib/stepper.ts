@@ -65,6 +65,8 @@ export abstract class Stepper {
   abstract capture(step: Step): { prepare(): void; depart(): void };
   /** Raw steps so far, of those issued too: waits for them. */
   abstract readonly steps: number;
+  /** Raw steps that are known to be done, without waiting for any. */
+  abstract readonly knownSteps: number;
   /** The counts have been set. */
   abstract restart(steps: number): void;
   /** Waits for the steps issued. @throws what went wrong in them */

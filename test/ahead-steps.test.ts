@@ -1,5 +1,6 @@
 /** Steps on a GPU, which are issued and not waited for: they must be the CPU's steps, one after the other. */
 
+import { inspect } from "node:util";
 import { expect } from "chai";
 import {
   AdamW,
@@ -194,6 +195,21 @@ describe("Steps on a GPU that nobody waits for", () => {
     optimizer.rebind([{ name: "lost", value: values(2) }]);
     optimizer.apply([values(3), values(4)]);
     expect(optimizer.iterations).to.equal(2);
+  });
+
+  it("are shown as far as they are known to be done, and what went wrong in them stays for the next wait", () => {
+    const value = values(1);
+    const optimizer = new AdamW({ nonFinite: "throw" }, { device: "cuda" }).build([{ name: "a", value }]);
+    for (let step = 0; step < 3; step += 1) optimizer.apply([values(2)]);
+    expect(Number(/iterations: (\d+)/.exec(inspect(optimizer))![1])).to.be.within(0, 3);
+    optimizer.synchronize();
+    expect(inspect(optimizer)).to.include(`device: '${optimizer.device}'`).and.to.include("iterations: 3,");
+    optimizer.apply([values(2).fill(Number.NaN)]);
+    expect(inspect(optimizer)).to.include("iterations: 3,");
+    rejectsWith("NON_FINITE", () => optimizer.synchronize());
+    const restored = new AdamW({}, { device: "cuda" }).build([{ name: "a", value: values(3) }]);
+    restored.setWeights(optimizer.variables);
+    expect(inspect(restored)).to.include("iterations: 3,");
   });
 
   it("are finished before what they work on is freed", () => {

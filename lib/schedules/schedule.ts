@@ -1,6 +1,7 @@
 /** What a schedule is, and the base of those this package brings. */
 
-import { type Fields, readFields, resolveFields, writeFields } from "../fields.js";
+import { type Fields, readFields, resolveFields, tellingFields, writeFields } from "../fields.js";
+import { inspection, shownAs } from "../inspection.js";
 import { noNested, serialize } from "../keras-object.js";
 import { type Kind, type ReadNested, text } from "../validate.js";
 
@@ -53,6 +54,11 @@ export abstract class Schedule<Options extends object> implements LearningRateSc
 
   getConfig(): Record<string, unknown> {
     return writeFields(this.#fields, this.options);
+  }
+
+  /** @internal */
+  [inspection](): object {
+    return shownAs(this.constructor.name, () => tellingFields(this.#fields, this.options));
   }
 
   /** The schedule that a configuration stands for; `nested` reads schedules inside it. */
