@@ -1,22 +1,15 @@
 /** JSON text as Python writes it, so that a configuration is Keras' byte for byte. */
 
-import type { Fields } from "./fields.js";
-import { lossScaleFields } from "./loss-scale-options.js";
-import { optionFields } from "./options.js";
-import { scheduleClasses } from "./schedules/classes.js";
+import { classFields } from "./class-fields.js";
 import { isRecord } from "./validate.js";
 
 /** For each class by name, the JSON keys that hold a float in Keras. */
-const floatKeys = new Map<unknown, ReadonlySet<string>>([
-  ["AdamW", floatKeysOf(optionFields)],
-  ["LossScaleOptimizer", floatKeysOf(lossScaleFields)],
-  ...scheduleClasses.map(({ name, fields }) => [name, floatKeysOf(fields)] as const),
-]);
-
-function floatKeysOf<T extends object>(fields: Fields<T>): ReadonlySet<string> {
-  const floats = Object.values<Fields<T>[keyof T]>(fields).filter(({ kind }) => kind.float);
-  return new Set(floats.map(({ key }) => key));
-}
+const floatKeys = new Map<unknown, ReadonlySet<string>>(
+  [...classFields].map(([name, fields]) => {
+    const floats = Object.values(fields).filter(({ kind }) => kind.float);
+    return [name, new Set(floats.map(({ key }) => key))];
+  }),
+);
 
 /**
  * The text that Python's `json.dumps` gives for a serialized object. `JSON.stringify` gives equal JSON in other bytes:

@@ -1,26 +1,38 @@
 /** In which options a checkpoint's optimizer and the one it is loaded into differ. */
 
+import { optionOf } from "../class-fields.js";
 import { describe } from "../errors.js";
-import { isRecord } from "../validate.js";
+import type { Field } from "../fields.js";
+import { isRecord, read } from "../validate.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { configOf, type OptimizerState } from "./optimizer-state.js";
 
 /** Names change no number; the scale is state in a loss scaler; reports are asked for, not remembered. */
 const ignored = new Set(["name", "initial_scale", "report_norms"]);
 
+/** How to compare, and what to call what differs. */
+interface Comparison {
+  /** The first optimizer says only some of its options. */
+  readonly isPartial: boolean;
+  /** Whoever looks into the file sees Keras' names. */
+  readonly hasKerasNames: boolean;
+}
+
 /** One phrase for each option that differs. A number as learning rate is state and loaded, so any number will do. */
-export function configDifferences(state: OptimizerState, { optimizer, isConfigPartial = false }: Checkpoint): string[] {
+export function configDifferences(state: OptimizerState, checkpoint: Checkpoint): string[] {
+  const { optimizer, isConfigPartial = false, format } = checkpoint;
   const own = configOf(state);
   if (!optimizer || !own) return [];
   const inner = isRecord(own.config) ? own.config.inner_optimizer : undefined;
   // Formats that say nothing of a loss scaler say nothing against one either.
   const isInner = isConfigPartial && isRecord(inner) && optimizer.class_name !== own.class_name;
-  return optionDifferences(optimizer, isInner ? inner : own, isConfigPartial);
+  const comparison = { isPartial: isConfigPartial, hasKerasNames: format === "keras" };
+  return optionDifferences(optimizer, isInner ? inner : own, comparison);
 }
 
-/** As configDifferences, of two serialized optimizers; `isPartial`: the first says only some of its options. */
-export function optionDifferences(stored: unknown, own: unknown, isPartial: boolean): string[] {
-  return differences("", plain(stored), plain(own), isPartial);
+/** As configDifferences, of two serialized optimizers. */
+export function optionDifferences(stored: unknown, own: unknown, comparison: Comparison): string[] {
+  return differences("", plain(stored), plain(own), comparison);
 }
 
 /** As JSON has it: what is not defined is absent. */
@@ -28,25 +40,46 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
 
-function differences(path: string, stored: unknown, own: unknown, isPartial: boolean): string[] {
-  if (!isEnvelope(stored) || !isEnvelope(own)) return same(stored, own) ? [] : [phrase(path, stored, own)];
-  if (stored.class_name !== own.class_name) return [phrase(`${path}class`, stored.class_name, own.class_name)];
+interface Envelope {
+  readonly class_name: unknown;
+  readonly config: Record<string, unknown>;
+}
+
+/** Of two optimizers, or of two schedules or others in them, called `owner`. */
+function differences(owner: string, stored: unknown, own: unknown, comparison: Comparison): string[] {
+  if (same(stored, own)) return [];
+  if (!isEnvelope(stored) || !isEnvelope(own) || stored.class_name !== own.class_name) {
+    return [phrase(owner === "" ? "the optimizer" : owner, stored, own)];
+  }
+  const { isPartial, hasKerasNames } = comparison;
   const keys = new Set([...Object.keys(stored.config), ...(isPartial ? [] : Object.keys(own.config))]);
   return [...keys].flatMap((key) => {
     const [a, b] = [stored.config[key], own.config[key]];
     const isRate = key === "learning_rate" && typeof a === "number" && typeof b === "number";
-    if (ignored.has(key) || isRate) return [];
-    if (isEnvelope(a) && isEnvelope(b)) return differences(`${path}${key}.`, a, b, isPartial);
-    return same(a, b) ? [] : [phrase(path + key, a, b)];
+    if (ignored.has(key) || isRate || same(a, b)) return [];
+    const [name, field] = optionOf(own.class_name, key);
+    const path = owner === "" ? name : `${owner}.${name}`;
+    if (isEnvelope(a) && isEnvelope(b)) return differences(path, a, b, comparison);
+    return [phrase(hasKerasNames && name !== key ? `${path} (${key})` : path, a, b, field)];
   });
 }
 
-function phrase(name: string, stored: unknown, own: unknown): string {
-  const shown = (value: unknown) => (value === undefined ? "the default" : describe(value));
-  return `${name} is ${shown(stored)} in the file and ${shown(own)} here`;
+function phrase(name: string, stored: unknown, own: unknown, field?: Field<unknown>): string {
+  return `${name} is ${shown(stored, field)} in the file and ${shown(own, field)} here`;
 }
 
-function isEnvelope(value: unknown): value is { class_name: unknown; config: Record<string, unknown> } {
+/** As it is written in TypeScript. */
+function shown(json: unknown, field: Field<unknown> | undefined): string {
+  if (json === undefined) return "the default";
+  if (isEnvelope(json)) return String(json.class_name);
+  try {
+    return describe(field ? read(field.kind, json, field.key, (nested) => nested) : json);
+  } catch {
+    return describe(json);
+  }
+}
+
+function isEnvelope(value: unknown): value is Envelope {
   return isRecord(value) && "class_name" in value && isRecord(value.config);
 }
 

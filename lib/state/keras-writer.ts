@@ -88,7 +88,7 @@ async function checkConfig(
   // compile() leaves the loss scaler of a mixed_float16 model out of the configuration.
   const inner = isRecord(optimizer.config) ? optimizer.config.inner_optimizer : undefined;
   const own = config.class_name !== "LossScaleOptimizer" && isRecord(inner) ? inner : optimizer;
-  const differences = optionDifferences(config, own, false);
+  const differences = optionDifferences(config, own, { isPartial: false, hasKerasNames: true });
   if (differences.length > 0) {
     throw new CheckpointError(path, `other options than the optimizer's: ${differences.join(", ")}`);
   }

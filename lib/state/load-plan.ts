@@ -28,7 +28,7 @@ export type Transfer =
   | { readonly tensor: Tensor; readonly parameter: Parameter; readonly slot: typeof stepName };
 
 export interface NotLoaded {
-  /** The tensor, under the name its parameter has in the optimizer, or "learning_rate". */
+  /** The tensor, under the name its parameter has in the optimizer, or "learningRate". */
   readonly name: string;
   readonly reason: string;
 }
@@ -62,7 +62,7 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
   }
   for (const [name, { reason }] of unusedReasons(stored, options)) notLoaded.push({ name, reason });
   const rate = rateMismatch(state, checkpoint);
-  if (rate !== undefined && options.config === "match") notLoaded.push({ name: "learning_rate", reason: rate });
+  if (rate !== undefined && options.config === "match") notLoaded.push({ name: "learningRate", reason: rate });
   if (notLoaded.length > 0 && options.mode === "strict") {
     const problems = notLoaded.map(({ name, reason }) => `${name} (${reason})`);
     const rest = 'nothing was changed; rename: … maps names, mode: "partial" loads what fits';

@@ -122,7 +122,7 @@ describe("states of the real PyTorch", () => {
 
   it("want the same options", async () => {
     const { optimizer } = make({ ...options, formula: "keras", beta1: 0.9 });
-    await rejectsLater("CHECKPOINT", optimizer.load(fixture("named.pt")), "formula", "beta_1 is 0.85");
+    await rejectsLater("CHECKPOINT", optimizer.load(fixture("named.pt")), "formula", "beta1 is 0.85");
     await optimizer.load(fixture("named.pt"), { config: "keep" });
   });
 
