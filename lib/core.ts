@@ -4,7 +4,7 @@ import type { Averages } from "./averages.js";
 import { Bindings } from "./bindings.js";
 import { parseRuntime, type Runtime, type RuntimeOptions } from "./device.js";
 import { Engine } from "./engine.js";
-import { AdamWError, invalid } from "./errors.js";
+import { AdamWError, unexpected } from "./errors.js";
 import { exclusionsKind, nameExclusions, type WeightDecayExclusions } from "./exclusions.js";
 import { tellingFields } from "./fields.js";
 import type { Gradients } from "./gradients.js";
@@ -43,7 +43,7 @@ export class Core {
     }
     const parsed = parseParameters(parameters);
     const frozen = resolveFrozen(this.options, parsed);
-    if (!frozen.includes(false)) throw invalid("groups", "groups that leave a parameter unfrozen", this.options.groups);
+    if (!frozen.includes(false)) throw unexpected("groups that leave some parameter unfrozen", this.options.groups);
     const settings = packSettings(this.options, this.#exclusions, parsed);
     const engine = new Engine(this.options, new Bindings(parsed, frozen), this.#runtime, this.#scaling);
     engine.assign(settings);
@@ -72,7 +72,11 @@ export class Core {
   }
 
   #capture(engine: Engine, step: Step): CapturedStep {
-    if (step.gradients) throw invalid("work", "a function that calls step(), with gradients that are bound", "apply()");
+    if (step.gradients) {
+      const message =
+        "Expected work that calls step(), with gradients bound at build() or rebind(), but it calls apply()";
+      throw new AdamWError("INVALID_ARGUMENT", message);
+    }
     const { prepare, depart } = engine.capture(step);
     return {
       prepare: () => {
@@ -107,9 +111,9 @@ export class Core {
    */
   takeScaling(scaling: LossScaling): void {
     const { lossScaleFactor, nonFinite } = this.options;
-    if (lossScaleFactor !== null) throw invalid("lossScaleFactor of the inner optimizer", "null", lossScaleFactor);
+    if (lossScaleFactor !== null) throw unexpected("an inner optimizer without lossScaleFactor", lossScaleFactor);
     if (nonFinite === "throw") {
-      throw invalid("nonFinite of the inner optimizer", '"propagate" or "skip" (steps are skipped here)', nonFinite);
+      throw unexpected('an inner optimizer with nonFinite "propagate" or "skip" (steps are skipped here)', nonFinite);
     }
     if (this.#scaling.dynamic) {
       throw new AdamWError("INVALID_ARGUMENT", "The inner optimizer has a LossScaleOptimizer around it: use that one");

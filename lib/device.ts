@@ -1,7 +1,7 @@
 /** The devices a step can run on. */
 
 import { availableParallelism } from "node:os";
-import { invalid } from "./errors.js";
+import { unexpected } from "./errors.js";
 import { type DeviceFacts, type DeviceInfo, native } from "./native.js";
 import { Stream, streamPointer } from "./stream.js";
 import { type Kind, oneOf, orNull, parse, parseRecord, text } from "./validate.js";
@@ -60,7 +60,7 @@ export function parseRuntime(runtime: RuntimeOptions): Runtime {
 /** Holds `offload` to the device that is asked for or found. @throws INVALID_ARGUMENT on a CPU device */
 export function checkOffload({ offload }: Runtime, device: string): void {
   if (offload === null || !/^cpu(:|$)/.test(device)) return;
-  throw invalid("device", `a GPU for offload: "${offload}" ("cuda", or "auto" with DeviceBuffers of one)`, device);
+  throw unexpected(`a GPU for offload: "${offload}" (device: "cuda", or "auto" with DeviceBuffers of one)`, device);
 }
 
 const offloadKind: Kind<Runtime["offload"]> = orNull(oneOf("cpu"));

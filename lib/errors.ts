@@ -45,7 +45,17 @@ export class AdamWError extends Error {
  * // "Expected a number in [0, 1) for beta1 but received 1.5"
  */
 export function invalid(name: string, expected: string, received: unknown): AdamWError {
-  return new AdamWError("INVALID_ARGUMENT", `Expected ${expected} for ${name} but received ${describe(received)}`);
+  return unexpected(`${expected} for ${name}`, received);
+}
+
+/** The same for what is expected of several arguments together, or says itself what it is for. */
+export function unexpected(expected: string, received: unknown): AdamWError {
+  return new AdamWError("INVALID_ARGUMENT", `Expected ${expected} but received ${describe(received)}`);
+}
+
+/** "a", "a or b", "a, b or c" */
+export function either(choices: readonly string[], or = "or"): string {
+  return [choices.slice(0, -1).join(", "), ...choices.slice(-1)].filter((part) => part !== "").join(` ${or} `);
 }
 
 const longestText = 60;

@@ -1,6 +1,6 @@
 /** Tables of named fields: the one description from which validation, defaults and JSON all come. */
 
-import { invalid } from "./errors.js";
+import { unexpected } from "./errors.js";
 import { type Kind, parse, parseRecord, type ReadNested, read, write } from "./validate.js";
 
 export interface Field<T> {
@@ -91,7 +91,8 @@ export function readFields<T extends object>(
   for (const [name, { key, kind }] of rows(fields)) {
     const spelling = Object.hasOwn(record, key) ? key : name;
     if (!Object.hasOwn(record, spelling)) continue;
-    if (spelling !== name && Object.hasOwn(record, name)) throw invalid(owner, `only one of ${key} and ${name}`, json);
+    if (spelling !== name && Object.hasOwn(record, name))
+      throw unexpected(`only one of ${key} and ${name} in ${owner}`, json);
     given[name] = read(kind, record[spelling], spelling, nested);
   }
   return given as Partial<T>;

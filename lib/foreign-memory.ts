@@ -1,7 +1,7 @@
 /** Memory that another library or another process owns, as they describe it. */
 
 import { type DType, dtypeKind, dtypeNames, dtypes } from "./dtypes.js";
-import { invalid } from "./errors.js";
+import { invalid, unexpected } from "./errors.js";
 import { Stream, streamPointer } from "./stream.js";
 import { integerFrom, isRecord, type Kind, listOf, parse, parseRecord, text } from "./validate.js";
 
@@ -78,7 +78,7 @@ export function describeForeign(memory: ForeignMemory | CudaArray, cudaDevice: s
   const type = parse(dtypeKind, dtype as DType, "dtype");
   const begin = BigInt(parse(addressKind, pointer as bigint, "pointer"));
   const { bytes } = dtypes[type];
-  if (begin % BigInt(bytes) !== 0n) throw invalid("pointer", `an address that ${bytes} divides`, pointer);
+  if (begin % BigInt(bytes) !== 0n) throw invalid("pointer", `a multiple of ${bytes}`, pointer);
   return {
     device: parse(text, name as string, "device"),
     pointer: begin,
@@ -106,7 +106,7 @@ function fromInterface(owner: CudaArray, device: string): ForeignMemory {
   parse(listOf(integerFrom(0)), shape, `${where}.shape`);
   if (!Array.isArray(data) || data[1] !== false) throw invalid(`${where}.data`, "[pointer, false]", data);
   if (strides && !isContiguous(shape, strides, dtypes[dtype].bytes)) {
-    throw invalid(`${where}.strides`, "those of an array without gaps", strides);
+    throw invalid(`${where}.strides`, "the strides of an array without gaps", strides);
   }
   const length = shape.reduce((product, extent) => product * extent, 1);
   return { device, pointer: data[0], dtype, length, owner, ...(stream != null && { stream }) };
@@ -123,7 +123,7 @@ function isContiguous(shape: readonly number[], strides: readonly number[], byte
 
 /** @throws INVALID_ARGUMENT */
 export function parseShared(shared: SharedMemory): SharedMemory {
-  if (!isRecord(shared)) throw invalid("the shared memory", "what share() of a buffer returned", shared);
+  if (!isRecord(shared)) throw unexpected("what share() of a buffer has returned", shared);
   const { device, dtype, length, offset, handle } = parseRecord(shared, "the shared memory", sharedKeys);
   return {
     device: parse(text, device as string, "device"),

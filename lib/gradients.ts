@@ -1,6 +1,6 @@
 /** Gradients as `apply` takes them. */
 
-import { AdamWError, invalid } from "./errors.js";
+import { AdamWError, invalid, unexpected } from "./errors.js";
 import type { TensorMemory } from "./memory.js";
 import type { Parameter } from "./parameters.js";
 import { isRecord } from "./validate.js";
@@ -27,11 +27,11 @@ export function listGradients(gradients: Gradients, parameters: readonly Paramet
 
 function fromRecord(gradients: unknown, parameters: readonly Parameter[]): GradientList {
   if (!isRecord(gradients)) {
-    throw invalid("gradients", "an array with one entry per parameter, or an object by name", gradients);
+    throw invalid("gradients", "an array with one entry per parameter or an object by name", gradients);
   }
   const names = new Set(parameters.map(({ name }) => name));
   for (const name of Object.keys(gradients)) {
-    if (!names.has(name)) throw invalid("gradients", "the names of built parameters", name);
+    if (!names.has(name)) throw unexpected("gradients by the names of built parameters", name);
   }
   return parameters.map(({ name }) => (Object.hasOwn(gradients, name) ? (gradients[name] as TensorMemory) : null));
 }
@@ -39,5 +39,5 @@ function fromRecord(gradients: unknown, parameters: readonly Parameter[]): Gradi
 /** Gradients must be named: a forgotten variable is no wish for the bound ones, which `alternative` uses. */
 export function givenGradients(gradients: Gradients, alternative: string): Gradients {
   if (gradients !== undefined) return gradients;
-  throw invalid("gradients", `an array or an object (${alternative}() uses bound ones)`, gradients);
+  throw unexpected(`an array or an object of gradients (${alternative}() uses those that are bound)`, gradients);
 }

@@ -102,7 +102,7 @@ export function find<Class extends SerializableClass>(
   const known = classes.find((candidate) => isNamed(candidate, envelope));
   if (known) return { class: known, config };
   const names = classes.map((candidate) => candidate.name).join(", ");
-  throw invalid(name, `one of ${names}, or a name in customObjects`, isFunction ? config : class_name);
+  throw invalid(name, `one of ${names}, or a name in customObjects,`, isFunction ? config : class_name);
 }
 
 function construct(type: CustomClass, config: unknown, runtime: object | undefined): object {

@@ -1,7 +1,7 @@
 /** The options of AdamW: their types, their table, and how they are checked. Adding one takes a line in each. */
 
 import { runtimeKeys } from "./device.js";
-import { invalid } from "./errors.js";
+import { AdamWError, either, unexpected } from "./errors.js";
 import { exclusionsKind, type WeightDecayExclusions } from "./exclusions.js";
 import { type Fields, resolveFields } from "./fields.js";
 import { groupsKind, type ParameterGroup } from "./groups.js";
@@ -137,14 +137,14 @@ const clips = ["clipnorm", "globalClipnorm", "clipvalue"] as const;
 export function resolveOptions(options: AdamWOptions = {}): ResolvedOptions {
   const misplaced = isRecord(options) ? Object.keys(options).find((key) => runtimeKeys.includes(key)) : undefined;
   if (misplaced !== undefined) {
-    const expected = `known keys (${misplaced} goes into the second argument: new AdamW(options, { ${misplaced} }))`;
-    throw invalid("the options of AdamW", expected, options);
+    const hint = `it goes into the second argument, new AdamW(options, { ${misplaced} })`;
+    throw new AdamWError("INVALID_ARGUMENT", `Unknown key "${misplaced}" in the options of AdamW: ${hint}`);
   }
   const resolved = resolveFields(optionFields, options, "the options of AdamW");
   const given = clips.filter((clip) => resolved[clip] !== null);
   if (given.length > 1) {
     const received = Object.fromEntries(given.map((clip) => [clip, resolved[clip]]));
-    throw invalid(clips.join(", "), "at most one limit", received);
+    throw unexpected(`at most one of ${either(clips, "and")}`, received);
   }
   return resolved;
 }

@@ -46,7 +46,8 @@ export function parseParameters(list: readonly ParameterInit[]): Parameter[] {
   const seen = new Map<string, number>();
   parameters.forEach(({ name }, i) => {
     const first = seen.get(name);
-    if (first !== undefined) throw invalid(`parameters[${i}].name`, `a name that parameters[${first}] has not`, name);
+    if (first !== undefined)
+      throw invalid(`parameters[${i}].name`, `a name other than that of parameters[${first}]`, name);
     seen.set(name, i);
   });
   checkOverlap(parameters);
@@ -91,7 +92,8 @@ export function checkOverlap(parameters: readonly Pick<Parameter, "name" | "valu
     for (const [i, next] of sorted.entries()) {
       const before = sorted[i - 1];
       if (before && before.begin + before.memory.byteLength > next.begin) {
-        throw invalid("parameters", `memory of their own (${before.name} and ${next.name} overlap)`, next.memory);
+        const message = `Expected memory of its own for every parameter, but ${before.name} and ${next.name} overlap`;
+        throw new AdamWError("INVALID_ARGUMENT", message);
       }
     }
   }

@@ -33,7 +33,7 @@ export function deserialize(
 ): AdamW | LossScaleOptimizer | LearningRateSchedule {
   parseRecord(options, "the options of deserialize", ["customObjects", ...runtimeKeys]);
   const { customObjects = {} } = options;
-  const found = find(json, "the serialized object", classes, customObjects, options);
+  const found = find(json, "the JSON", classes, customObjects, options);
   if ("object" in found) return found.object as LearningRateSchedule;
   const optimizer = optimizers.find((candidate) => candidate === found.class);
   if (optimizer) return optimizer.fromConfig(found.config, options);

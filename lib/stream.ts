@@ -1,6 +1,6 @@
 /** An order of work on a device, marks in it, and steps recorded to be repeated. */
 
-import { AdamWError, invalid } from "./errors.js";
+import { AdamWError, invalid, unexpected } from "./errors.js";
 import { type NativeEvent, type NativeGraph, type NativeStream, native } from "./native.js";
 import { integerFrom, type Kind, parse, parseRecord, text } from "./validate.js";
 
@@ -106,8 +106,8 @@ export class Stream {
     capture = { stream: this, steps };
     try {
       const result: unknown = work();
-      if (result instanceof Promise) throw invalid("work", "a function that returns when it is done", result);
-      if (steps.length === 0) throw invalid("work", "a function that calls step() of an optimizer", work);
+      if (result instanceof Promise) throw unexpected("work that is done when it returns", result);
+      if (steps.length === 0) throw unexpected("work that calls step() of an optimizer", work);
     } catch (error) {
       graph.dispose();
       throw error;
@@ -148,7 +148,9 @@ export function capturing(stream: Stream): CapturedStep[] | undefined {
   if (stream.disposed) throw new AdamWError("DISPOSED", "The stream of the optimizer was disposed");
   if (!capture) return undefined;
   if (capture.stream === stream) return capture.steps;
-  throw invalid("work", "steps of optimizers that were made with { stream } of the stream being captured", "another");
+  const message =
+    "Expected steps of optimizers made with { stream } of the stream being captured, but one is on another";
+  throw new AdamWError("INVALID_ARGUMENT", message);
 }
 
 /** A mark in the order of a stream; it also says when it was passed. */

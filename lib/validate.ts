@@ -1,6 +1,6 @@
 /** Kinds of values: each says what it expects, checks it, and knows how JSON carries it. */
 
-import { invalid } from "./errors.js";
+import { AdamWError, describe, either, invalid } from "./errors.js";
 
 /** Turns a nested serialized object into the object it stands for; whoever knows the classes supplies it. */
 export type ReadNested = (json: unknown, name: string) => unknown;
@@ -71,7 +71,7 @@ export function integerFrom(minimum: number): Kind<number> {
 
 export function oneOf<const T extends string>(...choices: readonly T[]): Kind<T> {
   return {
-    expected: choices.map((choice) => JSON.stringify(choice)).join(" or "),
+    expected: either(choices.map((choice) => JSON.stringify(choice))),
     accepts: (value) => (choices as readonly unknown[]).includes(value),
   };
 }
@@ -95,12 +95,12 @@ export function orNull<T>(inner: Kind<T>): Kind<T | null> {
 
 /** A count that Keras switches off with 0 as well as with null. */
 export function countOrNull(minimum: number): Kind<number | null> {
-  return orNull(orOff(integerFrom(minimum), 0));
+  return { ...orNull(orOff(integerFrom(minimum), 0)), expected: `an integer ≥ ${minimum}, 0 or null` };
 }
 
 export function listOf<T>(item: Kind<T>, minimumLength = 0): Kind<readonly T[]> {
   return {
-    expected: minimumLength > 0 ? `an array of at least ${minimumLength}` : "an array",
+    expected: minimumLength > 0 ? `an array of ${minimumLength} or more` : "an array",
     float: item.float ?? false,
     accepts: (value) => Array.isArray(value) && value.length >= minimumLength,
     // Array.from visits holes too, which map would keep unchecked.
@@ -129,8 +129,8 @@ export function parseRecord(value: unknown, name: string, known: readonly string
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
     const suggestion = closest(key, known);
-    const hint = suggestion === undefined ? `one of ${known.join(", ")}` : `a known key (did you mean ${suggestion}?)`;
-    throw invalid(`a key of ${name}`, hint, key);
+    const hint = suggestion === undefined ? `expected ${either(known)}` : `did you mean ${suggestion}?`;
+    throw new AdamWError("INVALID_ARGUMENT", `Unknown key ${describe(key)} in ${name}: ${hint}`);
   }
   return value;
 }

@@ -91,7 +91,7 @@ describe("AdamW", () => {
 
   const one = new Float32Array(4);
   const wrong: [what: string, gradients: unknown, code: AdamWError["code"], ...parts: string[]][] = [
-    ["nothing", undefined, "INVALID_ARGUMENT", "step() uses bound ones"],
+    ["nothing", undefined, "INVALID_ARGUMENT", "step() uses those that are bound"],
     ["null", null, "INVALID_ARGUMENT", "null"],
     ["a bare gradient", one, "INVALID_ARGUMENT", "Float32Array(4)"],
     ["a Map", new Map(), "INVALID_ARGUMENT", "an instance of Map"],

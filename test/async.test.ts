@@ -74,7 +74,11 @@ describe("asynchronous steps", () => {
     const { optimizer } = built;
     const before = snapshot(built);
     await rejectsLater("NOT_BUILT", new AdamW().stepAsync());
-    await rejectsLater("INVALID_ARGUMENT", optimizer.applyAsync(undefined as never), "stepAsync() uses bound ones");
+    await rejectsLater(
+      "INVALID_ARGUMENT",
+      optimizer.applyAsync(undefined as never),
+      "stepAsync() uses those that are bound",
+    );
     await rejectsLater("LENGTH_MISMATCH", optimizer.applyAsync([]));
     await rejectsLater("INVALID_ARGUMENT", optimizer.stepAsync({ gradientScale: 0 }), "gradientScale");
     await rejectsLater("INVALID_ARGUMENT", optimizer.stepAsync({ sginal: null } as object), "did you mean signal?");

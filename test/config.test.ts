@@ -66,14 +66,14 @@ describe("configuration", () => {
   });
 
   it("rejects unknown keys, unknown classes and what is no configuration", () => {
-    rejects(() => configToOptions({ beta_3: 0.5 }), 'a key of the config of AdamW but received "beta_3"', "beta_1?");
-    rejects(() => configToOptions({ groups: [{ match: "a", decay: 0 }] }), "a key of groups[0]");
+    rejects(() => configToOptions({ beta_3: 0.5 }), 'Unknown key "beta_3" in the config of AdamW', "beta_1?");
+    rejects(() => configToOptions({ groups: [{ match: "a", decay: 0 }] }), 'Unknown key "decay" in groups[0]');
     rejects(() => configToOptions(null), "a plain object for the config of AdamW but received null");
     rejects(() => configToOptions({ learning_rate: {} }), "a serialized object");
     const unknown = { module: "mine", class_name: "MyDecay", config: {}, registered_name: "MyDecay" };
     rejects(
       () => configToOptions({ learning_rate: unknown }),
-      "or a name in customObjects for learning_rate",
+      "or a name in customObjects, for learning_rate",
       '"MyDecay"',
     );
     const fake = { module: "mine", class_name: "CosineDecay", config: {}, registered_name: "CosineDecay" };
@@ -117,7 +117,7 @@ describe("configuration", () => {
       registered_name: "function",
     });
     expect(configToOptions(config, { halving }).learningRate).to.equal(halving);
-    rejects(() => configToOptions(config), 'a name in customObjects for learning_rate but received "halving"');
+    rejects(() => configToOptions(config), 'a name in customObjects, for learning_rate but received "halving"');
   });
 
   it("what has no name cannot be written", () => {
@@ -173,7 +173,7 @@ describe("configuration", () => {
         "for initialScale but received 0.5",
       );
       rejects(() => resolveLossScaleOptions({ initialScale: 0 }), "a finite number > 0 for initialScale");
-      rejects(() => configToLossScale({ dynamic: true }), 'received "dynamic"');
+      rejects(() => configToLossScale({ dynamic: true }), 'Unknown key "dynamic"');
     });
   });
 });

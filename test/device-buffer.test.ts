@@ -76,7 +76,7 @@ for (const name of new Set([usable[0]!.name, "cpu:scalar"])) {
         DeviceBuffer.fromPointer({ device: name, pointer, dtype: "float32", length: 1 });
       rejects(() => wrong(0), "pointer");
       rejects(() => wrong(-1n), "pointer");
-      rejects(() => wrong(6n), "pointer", "4 divides");
+      rejects(() => wrong(6n), "a multiple of 4 for pointer");
     });
 
     it("is updated in place, its device is the optimizer's, and the bits are those of arrays", () => {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { AdamWError, describe as describeValue, type ErrorCode, errorCodes, invalid } from "../lib/errors.js";
+import { AdamWError, describe as describeValue, type ErrorCode, either, errorCodes, invalid } from "../lib/errors.js";
 
 describe("errors", () => {
   it("an AdamWError is an Error with a name, a code and a cause", () => {
@@ -21,6 +21,14 @@ describe("errors", () => {
     const error = invalid("beta1", "a number in [0, 1)", 1.5);
     expect(error.code).to.equal("INVALID_ARGUMENT" satisfies ErrorCode);
     expect(error.message).to.equal("Expected a number in [0, 1) for beta1 but received 1.5");
+  });
+
+  it("choices are listed as in a sentence", () => {
+    expect([["a"], ["a", "b"], ["a", "b", "c"]].map((choices) => either(choices))).to.deep.equal([
+      "a",
+      "a or b",
+      "a, b or c",
+    ]);
   });
 
   const shown: [value: unknown, text: string][] = [

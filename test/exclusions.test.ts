@@ -64,7 +64,7 @@ describe("exclusions from weight decay", () => {
     rejects(() => parseExclusions({ names: ["("] }), "a regular expression for excludeFromWeightDecay.names[0]");
     rejects(() => parseExclusions({ names: [1] }), "excludeFromWeightDecay.names[0]");
     rejects(() => parseExclusions({ parameters: [null] }), "excludeFromWeightDecay.parameters[0] but received null");
-    rejects(() => parseExclusions({ varNames: [] }), 'a key of excludeFromWeightDecay but received "varNames"');
+    rejects(() => parseExclusions({ varNames: [] }), 'Unknown key "varNames" in excludeFromWeightDecay');
     rejects(() => parseExclusions(null), "an object { names, parameters }");
   });
 });

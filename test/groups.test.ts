@@ -69,7 +69,7 @@ describe("groups", () => {
     [{}, "a glob, a RegExp, { rank } or { maxRank } for groups[0].match"],
     [{ rank: 1, maxRank: 2 }, "a glob, a RegExp, { rank } or { maxRank } for groups[0].match"],
     [{ rank: -1 }, "an integer ≥ 0 for groups[0].match.rank but received -1"],
-    [{ minRank: 1 }, 'a key of groups[0].match but received "minRank"'],
+    [{ minRank: 1 }, 'Unknown key "minRank" in groups[0].match'],
     [["a"], "for groups[0].match"],
   ];
   for (const [match, message] of wrong) {

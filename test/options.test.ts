@@ -70,7 +70,7 @@ describe("options", () => {
   });
 
   it("of the runtime go into the second argument, says the error", () => {
-    rejects(() => resolveOptions({ device: "cpu" } as AdamWOptions), "second argument: new AdamW(options, { device })");
+    rejects(() => resolveOptions({ device: "cpu" } as AdamWOptions), "second argument, new AdamW(options, { device })");
   });
 
   it("take an object of a schedule, not its class", () => {
@@ -102,22 +102,22 @@ describe("options", () => {
     ["clipvalue", "1", "for clipvalue"],
     ["lossScaleFactor", 0, "for lossScaleFactor"],
     ["skipAboveNorm", 0, "for skipAboveNorm"],
-    ["gradientAccumulationSteps", 1, "an integer ≥ 2 or 0 or null for gradientAccumulationSteps but received 1"],
+    ["gradientAccumulationSteps", 1, "an integer ≥ 2, 0 or null for gradientAccumulationSteps but received 1"],
     ["gradientAccumulationSteps", 2.5, "for gradientAccumulationSteps"],
     ["emaOverwriteFrequency", -1, "for emaOverwriteFrequency"],
     ["emaMomentum", 1.1, "a number in [0, 1] for emaMomentum"],
     ["useEma", 1, "a boolean for useEma but received 1"],
     ["formula", "pytorch", '"keras" or "torch" for formula but received "pytorch"'],
-    ["nonFinite", "ignore", '"propagate" or "skip" or "throw" for nonFinite'],
+    ["nonFinite", "ignore", '"propagate", "skip" or "throw" for nonFinite'],
     ["emaUpdates", true, "for emaUpdates"],
     ["name", "", "a non-empty string for name"],
     ["groups", {}, "an array for groups"],
     ["groups", [{ weightDecay: 0 }], "for groups[0].match but received undefined"],
     ["groups", [{ match: "a", beta1: 2 }], "a number in [0, 1) for groups[0].beta1 but received 2"],
-    ["groups", [{ match: "a", lr: 2 }], 'a key of groups[0] but received "lr"'],
+    ["groups", [{ match: "a", lr: 2 }], 'Unknown key "lr" in groups[0]'],
     ["excludeFromWeightDecay", ["bias"], "an object { names, parameters } or null for excludeFromWeightDecay"],
     ["beta_1", 0.9, "did you mean beta1?"],
-    ["momentum", 0.9, 'a key of the options of AdamW but received "momentum"'],
+    ["momentum", 0.9, 'Unknown key "momentum" in the options of AdamW'],
   ];
   for (const [option, value, message] of wrong) {
     it(`are rejected: ${message}`, () => {
@@ -132,7 +132,7 @@ describe("options", () => {
   it("hold at most one clip", () => {
     rejects(
       () => resolveOptions({ clipnorm: 1, clipvalue: 2 }),
-      "at most one limit for clipnorm, globalClipnorm, clipvalue but received { clipnorm: 1, clipvalue: 2 }",
+      "at most one of clipnorm, globalClipnorm and clipvalue but received { clipnorm: 1, clipvalue: 2 }",
     );
   });
 });

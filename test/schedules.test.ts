@@ -173,15 +173,15 @@ describe("schedules", () => {
     [() => new CosineDecay({ decaySteps: 1 } as never), "for initialLearningRate but received undefined"],
     [
       () => new CosineDecay({ initialLearningRate: 1, decaySteps: 1, decay_steps: 2 } as never),
-      'a key of the options of CosineDecay but received "decay_steps"',
+      'Unknown key "decay_steps" in the options of CosineDecay',
     ],
     [() => new CosineDecayRestarts({ initialLearningRate: 1, firstDecaySteps: 5, tMul: 0.5 }), "≥ 1 for tMul"],
     [
       () => new schedules.PiecewiseConstantDecay({ boundaries: [1], values: [1] }),
-      "an array of 0, one less than values",
+      "an array of 0, one fewer than values,",
     ],
     [() => new schedules.PiecewiseConstantDecay({ boundaries: [2, 1], values: [1, 2, 3] }), "ascending steps"],
-    [() => new Join({ schedules: [], boundaries: [] }), "an array of at least 1 for schedules"],
+    [() => new Join({ schedules: [], boundaries: [] }), "an array of 1 or more for schedules"],
     [() => new Join({ schedules: [1 as never], boundaries: [] }), "for schedules[0] but received 1"],
     [() => new WarmupStableDecay({ decay: "sqrt" } as never), "for warmupTarget"],
     [() => CosineDecay.fromConfig([]), "a plain object for the config of CosineDecay but received []"],

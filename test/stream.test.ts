@@ -190,7 +190,7 @@ for (const name of new Set([usable[0]!.name, "cpu:scalar"])) {
       const elsewhere = build({ device: name });
       rejects(() => stream.capture(() => elsewhere.step()), "{ stream }");
       rejects(() => stream.capture(() => optimizer.apply([gradient])), "step()");
-      rejects(() => stream.capture(async () => optimizer.step()), "returns when it is done");
+      rejects(() => stream.capture(async () => optimizer.step()), "work that is done when it returns");
       rejectsWith("BUSY", () => stream.capture(() => gradient.fill(0)), "fill()");
       rejectsWith("BUSY", () => stream.capture(() => stream.synchronize()));
       rejectsWith("BUSY", () => stream.capture(() => optimizer.synchronize()));

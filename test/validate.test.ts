@@ -67,8 +67,8 @@ describe("validate", () => {
     for (const [key, hint] of Object.entries(hints)) expect(closest(key, known), key).to.equal(hint);
     expect(closest("momentum", known)).to.equal(undefined);
     expect(closest("_", known)).to.equal(undefined);
-    rejects(() => parseRecord({ beta_1: 1 }, "options", known), 'a key of options but received "beta_1"', "beta1?");
-    rejects(() => parseRecord({ momentum: 1 }, "options", known), "one of learningRate, weightDecay");
+    rejects(() => parseRecord({ beta_1: 1 }, "options", known), 'Unknown key "beta_1" in options', "beta1?");
+    rejects(() => parseRecord({ momentum: 1 }, "options", known), "expected learningRate, weightDecay");
     rejects(() => parseRecord([], "options", known), "a plain object for options but received []");
   });
 });

@@ -30,7 +30,7 @@ export class Join extends Schedule<Resolved> {
     super(Join.fields, options);
     const { boundaries, schedules } = this.options;
     if (boundaries.length !== schedules.length - 1) {
-      throw invalid("boundaries", `an array of ${schedules.length - 1}, one less than schedules`, boundaries);
+      throw invalid("boundaries", `an array of ${schedules.length - 1}, one fewer than schedules,`, boundaries);
     }
     checkAscending(boundaries);
   }

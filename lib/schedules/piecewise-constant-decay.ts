@@ -29,7 +29,7 @@ export class PiecewiseConstantDecay extends Schedule<Resolved> {
     super(PiecewiseConstantDecay.fields, options);
     const { boundaries, values } = this.options;
     if (boundaries.length !== values.length - 1) {
-      throw invalid("boundaries", `an array of ${values.length - 1}, one less than values`, boundaries);
+      throw invalid("boundaries", `an array of ${values.length - 1}, one fewer than values,`, boundaries);
     }
     checkAscending(boundaries);
   }

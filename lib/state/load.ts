@@ -39,12 +39,12 @@ export interface LoadReport {
 }
 
 const rename: Kind<Rename> = {
-  expected: "an object of names, or a function",
+  expected: "an object of names or a function",
   accepts: (value) => typeof value === "function" || (isRecord(value) && Object.values(value).every(text.accepts)),
 };
 
 const names: Kind<readonly string[]> = {
-  expected: "an array of names",
+  expected: "an array of non-empty strings",
   accepts: (value) => Array.isArray(value) && value.every(text.accepts),
 };
 

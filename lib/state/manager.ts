@@ -3,9 +3,9 @@
 import { mkdirSync } from "node:fs";
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { invalid } from "../errors.js";
+import { AdamWError } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
-import { integerFrom, isRecord, type Kind, positive, text } from "../validate.js";
+import { integerFrom, isRecord, type Kind, parse, positive, text } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import { CheckpointError, fileError } from "./errors.js";
 import type { LoadOptions, LoadReport } from "./load.js";
@@ -38,6 +38,11 @@ export interface ResumeReport extends LoadReport {
   /** Newer checkpoints that are damaged, and why. */
   readonly damaged: readonly CheckpointError[];
 }
+
+const saveable: Kind<Saveable> = {
+  expected: "an AdamW or a LossScaleOptimizer",
+  accepts: (value) => typeof (value as Saveable | null)?.save === "function",
+};
 
 const anyRecord: Kind<SaveOptions> = { expected: "an object", accepts: isRecord };
 
@@ -77,6 +82,7 @@ export class CheckpointManager {
 
   /** @throws INVALID_ARGUMENT */
   constructor(optimizer: Saveable, options: CheckpointManagerOptions) {
+    parse(saveable, optimizer, "optimizer");
     this.#optimizer = optimizer;
     this.#options = resolveFields(fields, options, "the options of CheckpointManager") as ResolvedManagerOptions;
     this.#lastIteration = optimizer.iterations;
@@ -92,7 +98,8 @@ export class CheckpointManager {
     this.#rethrow();
     const { everySteps, everyMinutes } = this.#options;
     if (everySteps === undefined && everyMinutes === undefined) {
-      throw invalid("everySteps and everyMinutes", "at least one of them, for afterStep() to know when", undefined);
+      const message = "Expected everySteps or everyMinutes, for afterStep() to know when to save, but received neither";
+      throw new AdamWError("INVALID_ARGUMENT", message);
     }
     if (this.#saving !== null || !this.#isDue()) return;
     this.#begin().catch((error: unknown) => {

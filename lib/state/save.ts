@@ -1,7 +1,7 @@
 /** Saving an optimizer. */
 
 import type { HostArray } from "../dtypes.js";
-import { invalid } from "../errors.js";
+import { unexpected } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
@@ -79,10 +79,10 @@ function resolveSaveOptions(path: string, given: SaveOptions): ResolvedSaveOptio
   parsePath(path);
   const { shardBytes, keep, format = formatOf(path) } = options;
   if (shardBytes !== undefined && !shardedFormats.includes(format)) {
-    throw invalid("shardBytes", `undefined for the format ${format}, which is one file`, shardBytes);
+    throw unexpected(`no shardBytes for the format ${format}, which is one file,`, shardBytes);
   }
   if (keep > 1 && (shardBytes !== undefined || format === "tfjs")) {
-    throw invalid("keep", "1 for a folder of files (CheckpointManager keeps several folders)", keep);
+    throw unexpected("keep: 1 for a folder of files (CheckpointManager keeps several folders)", keep);
   }
   return { ...options, format };
 }

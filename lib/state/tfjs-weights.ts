@@ -1,6 +1,6 @@
 /** Which weights TensorFlow.js gets: the state of its Adam, and the values of a model or of the parameters. */
 
-import { AdamWError, invalid } from "../errors.js";
+import { AdamWError, unexpected } from "../errors.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { readCount } from "./counts.js";
 import { CheckpointError } from "./errors.js";
@@ -89,7 +89,8 @@ export async function stateWeights(checkpoint: Checkpoint, model: readonly Tenso
   const more = trained
     .flatMap((name) => others.map((slot) => tensorName(name, slot)))
     .find((name) => tensors.has(name));
-  if (more !== undefined) throw invalid("the state", "moments only, which is all that TensorFlow.js' Adam has", more);
+  if (more !== undefined)
+    throw unexpected("only moments in the state, which is all that TensorFlow.js' Adam has,", more);
   const iter = memoryTensor(iterName, "I32", [], bytesOf(Int32Array.of(await updatesOf(checkpoint, trained))));
   return [{ name: iterName, group: "optimizer", tensor: iter }, ...moments];
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { AdamW, CheckpointError, CheckpointManager } from "../../lib/index.js";
+import { rejects } from "../rejects.js";
 import { rejectsLater } from "./rejects-later.js";
 import { temporaryFolder } from "./temporary.js";
 
@@ -14,6 +15,10 @@ function make() {
 describe("CheckpointManager", () => {
   const file = temporaryFolder();
   const name = (iteration: number) => `checkpoint-${String(iteration).padStart(12, "0")}.safetensors`;
+
+  it("wants an optimizer, first of all", () => {
+    rejects(() => new CheckpointManager({} as never, { folder: file("none") }), "an AdamW or a LossScaleOptimizer");
+  });
 
   it("saves every so many steps, keeps so many, and points at the newest", async () => {
     const { optimizer, step } = make();
