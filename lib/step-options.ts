@@ -1,7 +1,8 @@
 /** The options of one step. */
 
+import { type StopSignal, signalKind } from "./abort-signal.js";
 import { AdamWError } from "./errors.js";
-import { type Kind, parse, parseRecord, positive } from "./validate.js";
+import { parse, parseRecord, positive } from "./validate.js";
 
 export interface StepOptions {
   /** Multiplies the gradients: 1 / tokens, or the weight of an uneven micro-batch. @default 1 */
@@ -10,14 +11,8 @@ export interface StepOptions {
 
 export interface AsyncStepOptions extends StepOptions {
   /** Stops the step if it has not begun; one that has begun finishes. */
-  signal?: AbortSignal;
+  signal?: StopSignal;
 }
-
-const abortSignal: Kind<AbortSignal> = {
-  expected: "an AbortSignal",
-  // By its shape: a signal of another realm has another class.
-  accepts: (value) => typeof value === "object" && value !== null && typeof Reflect.get(value, "aborted") === "boolean",
-};
 
 const owner = "the step options";
 
@@ -33,7 +28,7 @@ export function parseAsyncStepOptions(options: AsyncStepOptions | undefined): nu
   if (options === undefined) return 1;
   const { signal, ...rest } = parseRecord(options, owner, ["gradientScale", "signal"]);
   if (signal !== undefined) {
-    const { aborted, reason } = parse(abortSignal, signal, "signal");
+    const { aborted, reason } = parse(signalKind, signal, "signal");
     if (aborted) throw new AdamWError("ABORTED", "The step was stopped before it began", { cause: reason });
   }
   return parseStepOptions(rest);

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
@@ -73,6 +74,37 @@ describe("the package", () => {
     expect(types).to.equal("./dist/index.d.ts").and.to.equal(manifest.types);
     expect(code).to.equal("./dist/index.js");
     expect(existsSync(join(root, "lib/index.ts"))).to.equal(true);
+  });
+
+  it("has declarations that compile in a strict project, with Node's types, a browser's, or neither", () => {
+    const folder = mkdtempSync(join(tmpdir(), "fused-adamw-types-"));
+    try {
+      const installed = join(folder, "node_modules/fused-adamw");
+      mkdirSync(installed, { recursive: true });
+      copyFileSync(join(root, "package.json"), join(installed, "package.json"));
+      const compiler = join(root, "node_modules/typescript/bin/tsc");
+      const tsc = (...args: string[]) =>
+        execFileSync(process.execPath, [compiler, ...args], { cwd: folder, encoding: "utf8" });
+      tsc("-p", join(root, "tsconfig.build.json"), "--emitDeclarationOnly", "--outDir", join(installed, "dist"));
+      const uses = Object.keys(api).join(", ");
+      const program = [
+        `import { ${uses} } from "fused-adamw";`,
+        `export const all = [${uses}];`,
+        'export const saved: Promise<{ bytes: number }> = new AdamW().save("x", { snapshot: "stream" });',
+        "declare const signal: { readonly aborted: boolean; readonly reason: unknown };",
+        "export const stopped = new AdamW().stepAsync({ signal });",
+      ];
+      writeFileSync(join(folder, "program.mts"), program.join("\n"));
+      const types = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
+      for (const world of [["--types", ""], ["--types", "", "--lib", "ES2022,DOM"], types]) {
+        const strict = "--noEmit --strict --exactOptionalPropertyTypes --target ES2022 --lib ES2022 --module nodenext";
+        tsc(...strict.split(" "), "--skipLibCheck", "false", ...world, join(folder, "program.mts"));
+      }
+    } catch (error) {
+      expect.fail((error as { stdout?: string }).stdout || String(error));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("compiles nothing when it is installed unless asked, and needs no header download", () => {

@@ -1,5 +1,6 @@
 /** A checkpoint whatever its file format: what readers give and writers take. */
 
+import type { StopSignal } from "../abort-signal.js";
 import type { Counters } from "../engine.js";
 import type { SerializedObject } from "../keras-object.js";
 
@@ -62,5 +63,5 @@ export interface TransferOptions {
   /** Called after every piece. */
   progress?: ((progress: Progress) => void) | undefined;
   /** Stops saving, or loading before anything was changed. */
-  signal?: AbortSignal | undefined;
+  signal?: StopSignal | undefined;
 }

@@ -1,5 +1,6 @@
 /** Errors of checkpoint files: which file, and where in it. */
 
+import type { StopSignal } from "../abort-signal.js";
 import { AdamWError } from "../errors.js";
 
 /** A place in a file: a byte offset, a key of its header, or the name of a tensor. */
@@ -49,6 +50,6 @@ export function isMissing(error: unknown): boolean {
 }
 
 /** @throws ABORTED once the signal was given */
-export function checkSignal(signal: AbortSignal | undefined, what: string): void {
+export function checkSignal(signal: StopSignal | undefined, what: string): void {
   if (signal?.aborted) throw new AdamWError("ABORTED", `${what} was stopped`, { cause: signal.reason });
 }

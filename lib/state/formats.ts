@@ -6,6 +6,7 @@ import { ByteFile, readBytes } from "./byte-file.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { CheckpointError, fileError } from "./errors.js";
 import { openForeignSafetensors } from "./foreign-safetensors.js";
+import { formatOf, type WritableFormat } from "./format-names.js";
 import { isKerasArchive } from "./keras-files.js";
 import { type KerasOptions, openKeras } from "./keras-reader.js";
 import { writeKeras } from "./keras-writer.js";
@@ -108,25 +109,16 @@ export interface FormatWriteOptions extends WriteOptions {
   readonly shardBytes?: number | undefined;
 }
 
-/** The formats that can be written, and by whom. Each returns the bytes it wrote. */
+/** Who writes the formats. Each returns the bytes it wrote. */
 const writers = {
   "fused-adamw": writeOwn,
   torch: writeTorch,
   keras: writeKeras,
   tfjs: writeTfjs,
-} satisfies Record<string, (path: string, checkpoint: Checkpoint, options: FormatWriteOptions) => Promise<number>>;
-
-export type WritableFormat = keyof typeof writers;
-export const writableFormats = Object.keys(writers) as WritableFormat[];
-/** Those that can be folders of files. */
-export const shardedFormats: readonly WritableFormat[] = ["fused-adamw", "tfjs"];
-
-/** The format that a file's extension stands for. */
-export function formatOf(path: string): WritableFormat {
-  if (/\.(keras|h5|hdf5)$/.test(path)) return "keras";
-  if (path.endsWith(".json")) return "tfjs";
-  return /\.(pt|pth|bin)$/.test(path) ? "torch" : "fused-adamw";
-}
+} satisfies Record<
+  WritableFormat,
+  (path: string, checkpoint: Checkpoint, options: FormatWriteOptions) => Promise<number>
+>;
 
 export function writeCheckpoint(
   path: string,

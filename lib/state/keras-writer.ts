@@ -3,6 +3,7 @@
 import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { StopSignal } from "../abort-signal.js";
 import { AdamWError } from "../errors.js";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
@@ -109,7 +110,7 @@ async function update(
   path: string,
   file: string,
   checkpoint: Checkpoint,
-  signal: AbortSignal | undefined,
+  signal: StopSignal | undefined,
 ): Promise<void> {
   checkSignal(signal, "Saving");
   const library = await H5Process.start(path);

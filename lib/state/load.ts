@@ -1,5 +1,6 @@
 /** Loading a checkpoint into an optimizer: all of it is checked before any of it is used. */
 
+import { signalKind } from "../abort-signal.js";
 import { AdamWError } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { boolean, isRecord, type Kind, oneOf, text } from "../validate.js";
@@ -10,7 +11,7 @@ import { tensorName } from "./names.js";
 import type { OptimizerState } from "./optimizer-state.js";
 import type { Rename } from "./rename.js";
 import { restoreCounts, verifyCounts } from "./restored-counts.js";
-import { callbackKind, parsePath, signalKind } from "./transfer-options.js";
+import { callbackKind, parsePath } from "./transfer-options.js";
 import { Transfers } from "./transfers.js";
 
 export interface LoadOptions extends TransferOptions {

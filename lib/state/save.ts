@@ -1,12 +1,14 @@
 /** Saving an optimizer. */
 
+import { signalKind } from "../abort-signal.js";
 import type { HostArray } from "../dtypes.js";
 import { unexpected } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { checkSignal } from "./errors.js";
-import { formatOf, shardedFormats, type WritableFormat, writableFormats, writeCheckpoint } from "./formats.js";
+import { formatOf, shardedFormats, type WritableFormat, writableFormats } from "./format-names.js";
+import { writeCheckpoint } from "./formats.js";
 import { ownFormat } from "./metadata.js";
 import {
   configOf,
@@ -19,7 +21,7 @@ import {
 } from "./optimizer-state.js";
 import { rotate } from "./rotation.js";
 import { snapshotOf } from "./snapshot.js";
-import { callbackKind, parsePath, signalKind } from "./transfer-options.js";
+import { callbackKind, parsePath } from "./transfer-options.js";
 
 export interface SaveOptions extends TransferOptions {
   /**

@@ -4,11 +4,6 @@ import { invalid } from "../errors.js";
 import { type Kind, text } from "../validate.js";
 import type { Progress } from "./checkpoint.js";
 
-export const signalKind: Kind<AbortSignal> = {
-  expected: "an AbortSignal",
-  accepts: (value) => value instanceof AbortSignal,
-};
-
 export const callbackKind: Kind<(progress: Progress) => void> = {
   expected: "a function",
   accepts: (value) => typeof value === "function",

@@ -1,13 +1,8 @@
 /** `convert`: a checkpoint in another format or under other names. */
 
 import type { Command } from "commander";
-import {
-  formatOf,
-  shardedFormats,
-  type WritableFormat,
-  writableFormats,
-  writeCheckpoint,
-} from "../../state/formats.js";
+import { formatOf, shardedFormats, type WritableFormat, writableFormats } from "../../state/format-names.js";
+import { writeCheckpoint } from "../../state/formats.js";
 import { renameCheckpoint } from "../../state/rename.js";
 import {
   addSaidOptions,
