@@ -5,6 +5,7 @@ import { AdamWError } from "../errors.js";
 import { ByteFile, readBytes } from "./byte-file.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { CheckpointError, fileError } from "./errors.js";
+import { foreignKind } from "./foreign-files.js";
 import { openForeignSafetensors } from "./foreign-safetensors.js";
 import { formatOf, type WritableFormat } from "./format-names.js";
 import { isKerasArchive } from "./keras-files.js";
@@ -87,6 +88,8 @@ async function open(path: string, options: OpenOptions): Promise<Checkpoint> {
     const start = await readBytes(file, 0, Math.min(16, file.size));
     const signature = signatures.find(({ matches }) => matches(start));
     if (signature) return await signature.open(file, options);
+    const foreign = foreignKind(start);
+    if (foreign !== undefined) throw new CheckpointError(path, `no checkpoint: the file is ${foreign}`, { offset: 0 });
     const safetensors = await readSafetensors(file);
     return isOwn(safetensors.metadata) ? readOwn(safetensors) : openForeignSafetensors(safetensors);
   } catch (error) {

@@ -66,7 +66,12 @@ class StateDictReader {
     this.#source = source;
     this.#entries = entries;
     const pickle = [...entries.keys()].find((name) => /^[^/]+\/data\.pkl$/.test(name));
-    if (pickle === undefined) throw this.#error("no archive of PyTorch: it has no data.pkl");
+    if (pickle === undefined) {
+      const isNumpy = entries.size > 0 && [...entries.keys()].every((name) => name.endsWith(".npy"));
+      throw this.#error(
+        isNumpy ? "no checkpoint: the file is a NumPy archive" : "no archive of PyTorch: it has no data.pkl",
+      );
+    }
     this.#folder = pickle.slice(0, -"data.pkl".length);
   }
 
