@@ -1,5 +1,7 @@
 /** Errors of checkpoint files: which file, and where in it. */
 
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import type { StopSignal } from "../abort-signal.js";
 import { AdamWError } from "../errors.js";
 
@@ -37,11 +39,24 @@ export class UnsaidError extends CheckpointError {
   }
 }
 
-/** What the operating system said about a file, as an error of this package; any other error stays what it is. */
+/** What the operating system said about the file at `path`, as an error of this package; any other error stays what it is. */
 export function fileError(path: string, error: unknown): unknown {
   if (!(error instanceof Error && "syscall" in error)) return error;
-  return new AdamWError("FILE", `${path}: ${error.message}`, { cause: error });
+  return new AdamWError("FILE", `${path}: ${explain(path, error as NodeJS.ErrnoException)}`, { cause: error });
 }
+
+/** Node's message without the call and the paths at its end, which may be those of a temporary file. */
+function explain(path: string, error: NodeJS.ErrnoException): string {
+  const said = error.message.replace(/, \w+(?: '.*')?$/s, "");
+  const folder = dirname(path);
+  if (error.code === "EISDIR") return "it is a folder";
+  if (error.code === "ENOENT" && !existsSync(folder)) return `the folder ${folder} does not exist`;
+  // A file is written under another name, in the folder of the one that is meant.
+  const isBeside = error.path !== undefined && resolve(error.path) !== resolve(path);
+  return isBeside && isRefusal(error) ? `${said}: no file can be written in the folder ${folder}` : said;
+}
+
+const isRefusal = ({ code = "" }: NodeJS.ErrnoException) => ["EACCES", "EPERM", "EROFS"].includes(code);
 
 /** Whether a failure is that of a file that is not there. */
 export function isMissing(error: unknown): boolean {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
@@ -176,7 +176,8 @@ async function readIndex(path: string) {
   } catch (error) {
     if (error instanceof JsonError) throw new CheckpointError(path, error.message, { offset: error.offset });
     if (error instanceof TypeError) throw new CheckpointError(path, "the index is not UTF-8");
-    if (isMissing(error)) throw new CheckpointError(path, "missing: no checkpoint, or one that was never finished");
+    if (isMissing(error))
+      throw new CheckpointError(dirname(path), `no checkpoint, or one that was never finished: it has no ${indexName}`);
     throw fileError(path, error);
   }
   throw new CheckpointError(path, "expected { metadata, weight_map } of strings");
