@@ -35,7 +35,13 @@ export type { Progress } from "./state/checkpoint.js";
 export { CheckpointError } from "./state/errors.js";
 export type { LoadOptions, LoadReport } from "./state/load.js";
 export type { NotLoaded } from "./state/load-plan.js";
-export { CheckpointManager, type CheckpointManagerOptions, type ResumeReport, type Saveable } from "./state/manager.js";
+export {
+  CheckpointManager,
+  type CheckpointManagerOptions,
+  type ManagedSaveOptions,
+  type ResumeReport,
+  type Saveable,
+} from "./state/manager.js";
 export type { Rename } from "./state/rename.js";
 export type { SaveOptions, SaveReport } from "./state/save.js";
 export type { AsyncStepOptions, StepOptions } from "./step-options.js";

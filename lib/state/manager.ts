@@ -10,7 +10,7 @@ import { AtomicFile } from "./atomic-file.js";
 import { CheckpointError, fileError } from "./errors.js";
 import type { LoadOptions, LoadReport } from "./load.js";
 import { indexName } from "./own-format.js";
-import type { SaveOptions, SaveReport } from "./save.js";
+import { metadataKind, type SaveOptions, type SaveReport } from "./save.js";
 import { removeStale } from "./temporaries.js";
 import { manifestName } from "./tfjs-reader.js";
 
@@ -34,6 +34,12 @@ export interface CheckpointManagerOptions {
   save?: SaveOptions;
 }
 
+/** What is said of one save. */
+export interface ManagedSaveOptions {
+  /** For the report of `resume`, beside that of the options of every save: a position in the data, an epoch. @default {} */
+  metadata?: Readonly<Record<string, string>>;
+}
+
 export interface ResumeReport extends LoadReport {
   /** Newer checkpoints that are damaged, and why. */
   readonly damaged: readonly CheckpointError[];
@@ -44,17 +50,31 @@ const saveable: Kind<Saveable> = {
   accepts: (value) => typeof (value as Saveable | null)?.save === "function",
 };
 
-const anyRecord: Kind<SaveOptions> = { expected: "an object", accepts: isRecord };
+/** The other options are checked by every save. */
+const saveOptions: Kind<SaveOptions> = {
+  expected: "an object",
+  accepts: isRecord,
+  copy: ({ metadata = {}, ...others }, name) => ({
+    ...others,
+    metadata: parse(metadataKind, metadata, `${name}.metadata`),
+  }),
+};
 
 const fields: Fields<CheckpointManagerOptions> = {
   folder: { key: "folder", kind: text },
   everySteps: { key: "every_steps", kind: integerFrom(1), default: undefined },
   everyMinutes: { key: "every_minutes", kind: positive, default: undefined },
   keep: { key: "keep", kind: integerFrom(1), default: 3 },
-  save: { key: "save", kind: anyRecord, default: {} },
+  save: { key: "save", kind: saveOptions, default: {} },
+};
+
+const managedSaveFields: Fields<ManagedSaveOptions> = {
+  metadata: { key: "metadata", kind: metadataKind, default: {} },
 };
 
 type ResolvedManagerOptions = CheckpointManagerOptions & Required<Pick<CheckpointManagerOptions, "keep" | "save">>;
+
+type Metadata = Readonly<Record<string, string>>;
 
 const pattern = /^checkpoint-(\d{12})(?:\.safetensors)?$/;
 const pointer = "latest";
@@ -64,10 +84,11 @@ const pointer = "latest";
  *
  * @example
  * const manager = new CheckpointManager(optimizer, { folder: "checkpoints", everyMinutes: 10 });
- * await manager.resume();
- * for (const batch of batches) {
+ * const resumed = await manager.resume();
+ * for (let batch = Number(resumed?.metadata.batch ?? 0); batch < batches; ) {
  *   await optimizer.applyAsync(gradients(batch));
- *   manager.afterStep(); // saves in the background when it is time
+ *   batch += 1;
+ *   manager.afterStep({ metadata: { batch: String(batch) } }); // saves in the background when it is time
  * }
  * await manager.finish(); // waits for a save that is being written
  * await manager.save(); // the end
@@ -92,17 +113,18 @@ export class CheckpointManager {
    * Begins a save if one is due and none is being written, and returns at once. It is written while the event loop runs:
    * a loop that never awaits anything saves nothing. A failure is thrown by the next call of any method.
    *
-   * @throws INVALID_ARGUMENT without `everySteps` and `everyMinutes`
+   * @throws INVALID_ARGUMENT without `everySteps` and `everyMinutes`, and for wrong options
    */
-  afterStep(): void {
+  afterStep(options: ManagedSaveOptions = {}): void {
     this.#rethrow();
+    const metadata = parseMetadataOption(options, "afterStep");
     const { everySteps, everyMinutes } = this.#options;
     if (everySteps === undefined && everyMinutes === undefined) {
       const message = "Expected everySteps or everyMinutes, for afterStep() to know when to save, but received neither";
       throw new AdamWError("INVALID_ARGUMENT", message);
     }
     if (this.#saving !== null || !this.#isDue()) return;
-    this.#begin().catch((error: unknown) => {
+    this.#begin(metadata).catch((error: unknown) => {
       this.#failure = error;
     });
   }
@@ -114,16 +136,17 @@ export class CheckpointManager {
   }
 
   /** Saves now. @throws what `save` throws */
-  async save(): Promise<SaveReport> {
+  async save(options: ManagedSaveOptions = {}): Promise<SaveReport> {
     this.#rethrow();
+    const metadata = parseMetadataOption(options, "save");
     while (this.#saving !== null) await this.#saving.catch(() => undefined);
-    return this.#begin();
+    return this.#begin(metadata);
   }
 
-  async #begin(): Promise<SaveReport> {
+  async #begin(metadata: Metadata): Promise<SaveReport> {
     this.#lastIteration = this.#optimizer.iterations;
     this.#lastTime = performance.now();
-    this.#saving = this.#write(this.#lastIteration);
+    this.#saving = this.#write(this.#lastIteration, metadata);
     try {
       return await this.#saving;
     } finally {
@@ -137,9 +160,10 @@ export class CheckpointManager {
     this.#rethrow();
   }
 
-  async #write(iteration: number): Promise<SaveReport> {
+  async #write(iteration: number, metadata: Metadata): Promise<SaveReport> {
     const { folder, keep } = this.#options;
-    const save = { parameters: true, ...this.#options.save };
+    const given = this.#options.save;
+    const save = { parameters: true, ...given, metadata: { ...given.metadata, ...metadata } };
     const extension = save.shardBytes === undefined ? ".safetensors" : "";
     const name = `checkpoint-${String(iteration).padStart(12, "0")}${extension}`;
     // The state is copied before anything is awaited: steps may go on as soon as this returns.
@@ -211,6 +235,11 @@ export class CheckpointManager {
     this.#failure = undefined;
     if (failure !== undefined) throw failure;
   }
+}
+
+/** @throws INVALID_ARGUMENT */
+function parseMetadataOption(options: ManagedSaveOptions, method: string): Metadata {
+  return resolveFields(managedSaveFields, options, `the options of ${method}`).metadata ?? {};
 }
 
 /** A folder of files is a checkpoint from the moment on in which its index is there. */

@@ -57,7 +57,8 @@ export interface SaveReport {
   readonly totalMs: number;
 }
 
-const stringRecord: Kind<Readonly<Record<string, string>>> = {
+/** The kind of the option `metadata`. */
+export const metadataKind: Kind<Readonly<Record<string, string>>> = {
   expected: "an object of strings",
   accepts: (value) => isRecord(value) && Object.values(value).every((entry) => typeof entry === "string"),
   copy: (value) => Object.freeze({ ...value }),
@@ -69,7 +70,7 @@ const saveFields: Fields<SaveOptions> = {
   snapshot: { key: "snapshot", kind: oneOf("copy", "stream"), default: "copy" },
   shardBytes: { key: "shard_bytes", kind: integerFrom(1), default: undefined },
   keep: { key: "keep", kind: integerFrom(1), default: 1 },
-  metadata: { key: "metadata", kind: stringRecord, default: {} },
+  metadata: { key: "metadata", kind: metadataKind, default: {} },
   progress: { key: "progress", kind: callbackKind, default: undefined },
   signal: { key: "signal", kind: signalKind, default: undefined },
 };

@@ -7,8 +7,10 @@ import { resolveGroups } from "../groups.js";
 import type { SerializedObject } from "../keras-object.js";
 import { type ResolvedOptions, resolveOptions } from "../options.js";
 import { rateAt } from "../rates.js";
+import { scheduleClasses } from "../schedules/classes.js";
 import { isRecord } from "../validate.js";
 import type { Checkpoint } from "./checkpoint.js";
+import { ownFormat } from "./metadata.js";
 
 export interface TorchGroup {
   readonly lr: number;
@@ -25,14 +27,29 @@ export interface TorchGroup {
 }
 
 /** The options of the AdamW in a checkpoint, whatever is around it. @throws INVALID_ARGUMENT */
-export function torchOptions({ optimizer, path }: Checkpoint, reader: string): ResolvedOptions {
-  const config = optimizer?.config;
-  if (!isRecord(config)) {
-    const message = `Expected a configuration in ${path} to make ${reader}'s options from, but it has none`;
-    throw new AdamWError("INVALID_ARGUMENT", message);
+export function torchOptions({ optimizer, format }: Checkpoint, reader: string): ResolvedOptions {
+  const outer = optimizer?.config;
+  if (!isRecord(outer)) {
+    throw withoutNumber(reader, format === ownFormat ? "a function or class without a name" : "a file without options");
   }
-  const inner = config.inner_optimizer;
-  return resolveOptions(configToOptions(isRecord(inner) ? (inner as unknown as SerializedObject).config : config));
+  const inner = outer.inner_optimizer;
+  const config = isRecord(inner) ? (inner as unknown as SerializedObject).config : outer;
+  for (const key of ["learning_rate", "weight_decay"]) {
+    const rate = isRecord(config) ? config[key] : undefined;
+    if (!isRecord(rate) || scheduleClasses.some(({ name }) => name === rate.class_name)) continue;
+    throw withoutNumber(
+      reader,
+      rate.class_name === "function" ? `the function ${rate.config}` : `a ${rate.class_name}`,
+    );
+  }
+  return resolveOptions(configToOptions(config));
+}
+
+/** A function is not called to be saved: it may count its calls. */
+function withoutNumber(reader: string, received: string): AdamWError {
+  const expected = `a learning rate and a weight decay that are numbers or schedules of this package, since ${reader}'s format holds the numbers they have reached`;
+  const message = `Expected ${expected}, but received ${received}: save in the format "fused-adamw" instead`;
+  return new AdamWError("INVALID_ARGUMENT", message);
 }
 
 /**

@@ -33,6 +33,28 @@ describe("CheckpointManager", () => {
     expect(await manager.checkpoints()).to.deep.equal([name(8), name(6)]);
   });
 
+  it("says in each file what is said of that save, and resumes with it", async () => {
+    const { optimizer, step } = make();
+    const folder = file("metadata");
+    const save = { metadata: { run: "a", batch: "none" } };
+    const manager = new CheckpointManager(optimizer, { folder, everySteps: 2, save });
+    for (let batch = 1; batch <= 3; batch += 1) {
+      step();
+      manager.afterStep({ metadata: { batch: String(batch) } });
+      await manager.finish();
+    }
+    const resumed = () => new CheckpointManager(make().optimizer, { folder }).resume();
+    expect((await resumed())?.metadata).to.deep.equal({ run: "a", batch: "2" });
+    await manager.save();
+    expect((await resumed())?.metadata).to.deep.equal({ run: "a", batch: "none" });
+    await manager.save({ metadata: { batch: "3" } });
+    expect((await resumed())?.metadata).to.deep.equal({ run: "a", batch: "3" });
+    rejects(() => manager.afterStep({ metadata: { batch: 4 } } as never), "an object of strings for metadata");
+    await rejectsLater("INVALID_ARGUMENT", manager.save({ batch: "4" } as never), "the options of save");
+    const wrong = { folder, save: { metadata: 3 } } as never;
+    rejects(() => new CheckpointManager(optimizer, wrong), "an object of strings for save.metadata");
+  });
+
   it("resumes from the newest that is whole, and names the damaged", async () => {
     await writeFile(file("steps", name(8)), (await readFile(file("steps", name(8)))).subarray(0, -1));
     const { optimizer, step } = make();

@@ -127,6 +127,25 @@ describe("a training resumed from PyTorch's format", () => {
 
   it("is not written where the rate is a function, which nothing can evaluate for it", async () => {
     const training = make(inTorchsFormula(cases.find(({ name }) => name === "a function") as Case));
-    await rejectsLater("INVALID_ARGUMENT", training.optimizer.save(file("function.pt")), "functionRate");
+    const hint = 'save in the format "fused-adamw" instead';
+    await rejectsLater(
+      "INVALID_ARGUMENT",
+      training.optimizer.save(file("function.pt")),
+      "the function functionRate",
+      hint,
+    );
+    class Halving {
+      at = (step: number) => 0.5 ** step;
+      getConfig = () => ({});
+    }
+    const unnamed = "a function or class without a name";
+    for (const [rates, received] of [
+      [{ learningRate: () => 0.1 }, unnamed],
+      [{ weightDecay: { at: () => 0, getConfig: () => ({}) } }, unnamed],
+      [{ weightDecay: new Halving() }, "a Halving"],
+    ] as const) {
+      const optimizer = new AdamW({ formula: "torch", ...rates }).build([{ name: "w", value: new Float32Array(1) }]);
+      await rejectsLater("INVALID_ARGUMENT", optimizer.save(file("function.pt")), `but received ${received}`, hint);
+    }
   });
 });
