@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { AdamW } from "../lib/adamw.js";
@@ -28,14 +29,28 @@ describe("the documentation", () => {
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "fused-adamw-docs-"));
+    symlinkSync(fileURLToPath(new URL("../node_modules", import.meta.url)), join(folder, "node_modules"), "junction");
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
+  function run(code: string): Promise<{ stdout: string }> {
+    const file = join(folder, "example.mts");
+    writeFileSync(file, code.replaceAll('"fused-adamw"', JSON.stringify(library)));
+    return promisify(execFile)(process.execPath, ["--import", "tsx", file]);
+  }
+
   for (const [i, code] of examples(readme).entries()) {
     it(`example ${i + 1} of the README runs`, async () => {
-      const file = join(folder, `example-${i}.mts`);
-      writeFileSync(file, code.replaceAll('"fused-adamw"', JSON.stringify(library)));
-      await promisify(execFile)(process.execPath, ["--import", "tsx", file]);
+      await run(code);
+    });
+  }
+
+  for (const [i, code] of examples(read("docs/tensorflowjs.md")).entries()) {
+    it(`example ${i + 1} of the page on TensorFlow.js learns the weights`, async () => {
+      const { stdout } = await run(code);
+      const [, list = ""] = /Float32Array\(3\) \[(.*)\]/s.exec(stdout) ?? [];
+      const weights = list.split(",").map(Number);
+      expect(weights.map((weight) => Math.round(10 * weight))).to.deep.equal([10, -20, 30]);
     });
   }
 
