@@ -4,6 +4,10 @@
  * Beside every number stands its `error`: how far the fp32 rule may be from it, by a running error analysis (Higham,
  * Accuracy and Stability of Numerical Algorithms, §3.3). An fp32 operation is off by at most 2⁻²⁴ of its result (or
  * 2⁻¹⁵⁰ where that is subnormal) and hands on the errors of what it works on. So tests need no tolerance of their own.
+ *
+ * Two others are not this one on purpose: `lib/cli/bench/oracle.ts`, written by itself from docs/semantics.md, is what the
+ * installed package holds single elements of a benchmark to (test/bench too); `long-run.test.ts` forms its averages the
+ * usual way, since drift in the form of ours is what it looks for.
  */
 
 import type { ParameterGroup } from "../lib/groups.js";

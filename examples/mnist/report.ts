@@ -1,7 +1,8 @@
 /** The comparison of the runs in words and numbers. */
 
 import Table from "cli-table3";
-import { mean, median, type Run } from "../../lib/cli/train/run.js";
+import { median } from "../../lib/cli/statistics.js";
+import { mean, type Run } from "../../lib/cli/train/run.js";
 
 interface Column {
   readonly head: string;

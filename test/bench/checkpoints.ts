@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { median } from "../../lib/cli/statistics.js";
 import { AdamW } from "../../lib/index.js";
 
 const { values: options } = parseArgs({
@@ -72,7 +73,6 @@ async function stepRate(until: Promise<unknown> | undefined): Promise<number> {
   return steps / ((performance.now() - start) / 1000);
 }
 
-const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1] as number;
 const rates: Record<string, number[]> = {};
 const record = (name: string, rate: number) => {
   rates[name] ??= [];

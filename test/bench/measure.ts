@@ -1,6 +1,7 @@
 /** One case: every contestant proves its result, then they take turns. */
 
 import { setTimeout as pause } from "node:timers/promises";
+import { median } from "../../lib/cli/statistics.js";
 import type { Case } from "./cases.js";
 import { Contestant, type commands } from "./contestants.js";
 import { expectedValues, samplePlaces, tolerance, verifiedSteps } from "./oracle.js";
@@ -23,13 +24,6 @@ export interface Outcome {
 const turnNanoseconds = 60e6;
 /** Idle threads of the contestant before have stopped spinning by then. */
 const pauseMilliseconds = 15;
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
-}
 
 export async function measure(
   subject: Case,

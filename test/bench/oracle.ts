@@ -1,5 +1,7 @@
 /** The first steps of a few elements in float64: a contestant that disagrees is not timed. */
 
+import { oracle } from "../../lib/cli/bench/oracle.js";
+import { resolveOptions } from "../../lib/options.js";
 import { type Case, hyper } from "./cases.js";
 import { gradientAt, parameterAt } from "./inputs.js";
 
@@ -47,28 +49,16 @@ function globalNorm(lengths: readonly number[]): number {
   return Math.sqrt(sum);
 }
 
-/** The parameters at `places` after `verifiedSteps` steps. */
+/** The parameters at `places` after `verifiedSteps` steps: by the oracle of `fused-adamw bench --check`. */
 export function expectedValues({ work, lengths }: Case, convention: Convention, places: readonly Place[]): number[] {
-  const { learningRate, weightDecay, beta1, beta2, epsilon, lossScale, globalClipnorm } = hyper;
-  const pipeline = work === "pipeline";
-  const norm = pipeline ? globalNorm(lengths) / lossScale : 0;
-  const scale = pipeline ? Math.min(1, globalClipnorm / norm) / lossScale : 1;
-  return places.map(({ row, index }) => {
-    let p = parameterAt(row, index);
-    let m = 0;
-    let v = 0;
-    for (let t = 1; t <= verifiedSteps; t += 1) {
-      const g = t > 1 && pipeline && convention.zeroes ? 0 : gradientAt(row, index) * scale;
-      m += (1 - beta1) * (g - m);
-      v += (1 - beta2) * (g * g - v);
-      const correction1 = 1 - beta1 ** t;
-      const correction2 = Math.sqrt(1 - beta2 ** t);
-      const update =
-        convention.formula === "keras"
-          ? (m * correction2) / correction1 / (Math.sqrt(v) + epsilon)
-          : m / correction1 / (Math.sqrt(v) / correction2 + epsilon);
-      p -= learningRate * ((convention.decays ? weightDecay * p : 0) + update);
-    }
-    return p;
-  });
+  const { lossScale, globalClipnorm, weightDecay, ...adam } = hyper;
+  const { formula, decays, zeroes } = convention;
+  const pipeline = work === "pipeline" && { lossScaleFactor: lossScale, globalClipnorm, zeroGradients: zeroes };
+  // The average of the pipeline changes no parameter.
+  const { emaMomentum: _, ...common } = { ...adam, formula, weightDecay: decays ? weightDecay : 0 };
+  const options = resolveOptions({ ...common, ...pipeline });
+  const setting = { ...adam, multiplier: 1, weightDecay: null, frozen: false };
+  const norm = pipeline ? globalNorm(lengths) : 0;
+  const input = { options, setting, scales: new Array(verifiedSteps).fill(1), norm, globalNorm: norm };
+  return places.map(({ row, index }) => oracle(input, parameterAt(row, index), gradientAt(row, index)).value);
 }

@@ -2,8 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
+import { median } from "../../lib/cli/statistics.js";
 import { type Bar, type Case, works } from "./cases.js";
-import { median, type Outcome, type Result } from "./measure.js";
+import type { Outcome, Result } from "./measure.js";
 
 interface Entry {
   readonly subject: Case;

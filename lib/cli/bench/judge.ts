@@ -1,8 +1,8 @@
 /** Whether something became slower, as far as the samples can tell. */
 
+import { bootstrap, type Interval, median } from "../statistics.js";
 import { ownName } from "./build.js";
 import { type BenchDocument, type BenchRow, paired, streamFractions } from "./result.js";
-import { bootstrap, type Interval, median } from "./statistics.js";
 
 export type Verdict = "slower" | "faster" | "no difference seen" | "too few samples";
 

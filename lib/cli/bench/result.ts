@@ -1,12 +1,12 @@
 /** The document that a benchmark leaves behind: everything a report, a comparison or a reader needs. */
 
 import type { Machine } from "../machine.js";
+import { median, medianDeviation, quantile } from "../statistics.js";
 import { ownName } from "./build.js";
 import type { ClockRecord } from "./clocks.js";
 import type { Subject } from "./contestant.js";
 import { isEmulated } from "./emulated.js";
 import type { GpuRecord } from "./gpus.js";
-import { median, medianDeviation, quantile } from "./statistics.js";
 
 export interface BenchRow extends Subject {
   readonly work: string;

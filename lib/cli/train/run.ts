@@ -2,6 +2,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import * as tf from "@tensorflow/tfjs-core";
+import { median } from "../statistics.js";
 import type { Entry } from "./contenders.js";
 import { batches, type Digits, type Split } from "./digits.js";
 import { Network } from "./network.js";
@@ -80,10 +81,4 @@ export async function run(
 
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

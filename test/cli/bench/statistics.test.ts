@@ -5,8 +5,8 @@ import type { Contestant } from "../../../lib/cli/bench/contestant.js";
 import { BenchMemory } from "../../../lib/cli/bench/memory.js";
 import { type BenchRow, baselineOf } from "../../../lib/cli/bench/result.js";
 import { takeRounds } from "../../../lib/cli/bench/rounds.js";
-import { bootstrap, median, medianDeviation, quantile } from "../../../lib/cli/bench/statistics.js";
 import { randomWords, unit } from "../../../lib/cli/random.js";
+import { bootstrap, median, medianDeviation, quantile } from "../../../lib/cli/statistics.js";
 import { parseWork } from "../../../lib/cli/work.js";
 
 describe("statistics of samples", () => {

@@ -1,6 +1,6 @@
 /** Statistics that one slow sample does not move. */
 
-import { randomWords } from "../random.js";
+import { randomWords } from "./random.js";
 
 /** The value below which `share` of the samples lie, between samples by interpolation. */
 export function quantile(samples: readonly number[], share: number): number {
