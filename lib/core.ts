@@ -131,9 +131,9 @@ export class Core {
 
   /** For people to read: what it is working on and how it differs from the defaults, at any time and without waiting. */
   get summary(): object {
-    const learningRate = this.rates.learningRate;
-    const options = { ...this.options, excludeFromWeightDecay: this.#exclusions };
-    return { ...this.#progress(), learningRate, ...tellingFields(optionFields, { ...options, learningRate }) };
+    const { learningRate } = this.rates;
+    const options = { ...this.options, learningRate, excludeFromWeightDecay: this.#exclusions };
+    return { ...this.#progress(), learningRate, ...tellingFields(optionFields, options) };
   }
 
   #progress(): object {
