@@ -2,7 +2,7 @@
 
 import { DeviceBuffer } from "./device-buffer.js";
 import { type DType, dtypes } from "./dtypes.js";
-import { AdamWError, invalid } from "./errors.js";
+import { AdamWError, invalid, unexpected } from "./errors.js";
 import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
 import { arrayNameOf, lengthOf } from "./host-array.js";
 import { checkDevice, checkMemory, dtypeOf, lengthToKeep, type TensorMemory } from "./memory.js";
@@ -145,7 +145,7 @@ export class Bindings {
       chosen[row] = gradient;
       row += 1;
     }
-    if (!present) throw invalid("gradients", "a gradient for at least one parameter", gradients);
+    if (!present) throw unexpected("a gradient for at least one parameter", gradients);
     if (!changed) return undefined;
     if (zeroed) this.#checkOwnMemory(listed);
     return chosen;

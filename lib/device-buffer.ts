@@ -1,7 +1,7 @@
 /** Memory on a device. */
 
 import { type DType, dtypes, type HostArray } from "./dtypes.js";
-import { AdamWError, invalid } from "./errors.js";
+import { AdamWError, invalid, unexpected } from "./errors.js";
 import {
   type CudaArray,
   type CudaArrayInterface,
@@ -11,6 +11,7 @@ import {
   type SharedMemory,
 } from "./foreign-memory.js";
 import { checkArray, makeArray } from "./host-array.js";
+import { inspection, shownAs } from "./inspection.js";
 import { type NativeBuffer, type NativeStream, native } from "./native.js";
 import { refuseCapture, Stream } from "./stream.js";
 import { integerFrom, listOf, parse } from "./validate.js";
@@ -196,7 +197,7 @@ export class DeviceBuffer<D extends DType = DType> {
   slice(begin: number, end: number = this.length): DeviceBuffer<D> {
     parse(listOf(integerFrom(0)), [begin, end], "the bounds of slice()");
     if (begin > end || end > this.length) {
-      throw invalid("the bounds of slice()", `0 ≤ begin ≤ end ≤ ${this.length}`, [begin, end]);
+      throw unexpected(`bounds of slice() with 0 ≤ begin ≤ end ≤ ${this.length}`, [begin, end]);
     }
     return new DeviceBuffer(this.#block, this.dtype, this.#begin + begin, end - begin);
   }
@@ -216,6 +217,14 @@ export class DeviceBuffer<D extends DType = DType> {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  /** What `console.log` shows: where it is and how long, not what is in it, which would have to be waited for. */
+  [inspection](): object {
+    return shownAs("DeviceBuffer", () => {
+      const { device, dtype, length, disposed } = this;
+      return { device, dtype, length, ...(disposed && { disposed }) };
+    });
   }
 
   get #bytes(): number {

@@ -1,5 +1,6 @@
 /** Types of elements that memory can have: one row each, in which JavaScript finds everything that depends on it. */
 
+import { either } from "./errors.js";
 import type { Kind } from "./validate.js";
 
 interface Row {
@@ -26,6 +27,6 @@ export type HostArray<D extends DType = DType> = (typeof dtypes)[D]["array"]["pr
 export const dtypeNames = Object.keys(dtypes) as DType[];
 
 export const dtypeKind: Kind<DType> = {
-  expected: `one of ${dtypeNames.join(", ")}`,
+  expected: either(dtypeNames),
   accepts: (value) => typeof value === "string" && Object.hasOwn(dtypes, value),
 };

@@ -30,6 +30,10 @@ function architectureFlags(nvcc) {
   const known = ask(nvcc, "--list-gpu-arch").match(/\d+/g) ?? [];
   const usable = cuda_architectures.filter((architecture) => known.includes(architecture));
   const lowest = usable[0];
+  if (lowest === undefined) {
+    const message = `${nvcc} compiles for none of the GPU architectures ${cuda_architectures.join(", ")}, only for`;
+    throw new Error(`${message} ${known.join(", ") || "none"}: use another CUDA toolkit, or set FUSED_ADAMW_CUDA=off`);
+  }
   return [
     ...usable.flatMap((architecture) => ["-gencode", `arch=compute_${architecture},code=sm_${architecture}`]),
     ...["-gencode", `arch=compute_${lowest},code=compute_${lowest}`],
@@ -57,4 +61,9 @@ const answers = {
 };
 
 const question = process.argv[2] ?? "available";
-console.log(answers[question](findNvcc()));
+try {
+  console.log(answers[question](findNvcc()));
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
+}

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { expect } from "chai";
-import { AdamW, LossScaleOptimizer, schedules } from "../lib/index.js";
+import { AdamW, DeviceBuffer, LossScaleOptimizer, openDevice, schedules } from "../lib/index.js";
 
 const cosine = new schedules.CosineDecay({ initialLearningRate: 0.1, decaySteps: 10 });
 const parameters = () => [
@@ -48,11 +48,18 @@ describe("what console.log shows", () => {
     expect(line(join)).to.equal(`Join { schedules: [ ${shown}, ${shown} ], boundaries: [ 5 ], name: 'two' }`);
   });
 
+  it("of a buffer: where it is and how long", () => {
+    const buffer = openDevice("cpu:scalar").allocate("float32", 3);
+    expect(line(buffer)).to.equal("DeviceBuffer { device: 'cpu:scalar', dtype: 'float32', length: 3 }");
+    buffer.dispose();
+    expect(line(buffer)).to.equal("DeviceBuffer { device: 'cpu:scalar', dtype: 'float32', length: 3, disposed: true }");
+  });
+
   it("of classes that extend them, deep in other objects, and of broken ones", () => {
     class Mine extends AdamW {}
     expect(line(new Mine())).to.match(/^Mine \{ built: false/);
     expect(inspect({ a: { b: { c: new Mine() } } })).to.include("[Mine]");
-    for (const type of [AdamW, LossScaleOptimizer, schedules.CosineDecay]) {
+    for (const type of [AdamW, DeviceBuffer, LossScaleOptimizer, schedules.CosineDecay]) {
       expect(line(Object.create(type.prototype))).to.equal(`${type.name} {}`);
     }
   });
