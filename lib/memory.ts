@@ -69,6 +69,12 @@ export function elementsOf(memory: TensorMemory): HostArray {
   return memory instanceof DeviceBuffer ? memory.read() : memory;
 }
 
+/** Fills `to` with the elements from `offset` on. */
+export function getElements(memory: TensorMemory, to: HostArray, offset: number): void {
+  if (memory instanceof DeviceBuffer) memory.read(to, offset);
+  else to.set(memory.subarray(offset, offset + to.length));
+}
+
 /** Sets the elements from `offset` on. */
 export function setElements(memory: TensorMemory, elements: HostArray, offset: number): void {
   if (memory instanceof DeviceBuffer) memory.write(elements, offset);

@@ -33,7 +33,7 @@ const foreign: Readonly<Record<string, string>> = {
 
 /** The format that a file's extension stands for. @throws INVALID_ARGUMENT for the extension of a format not written here */
 export function formatOf(path: string): WritableFormat {
-  const extension = extname(path).slice(1);
+  const extension = extname(path).slice(1).toLowerCase();
   const owner = Object.hasOwn(foreign, extension) ? foreign[extension] : undefined;
   if (owner !== undefined) {
     const known = either(Object.values(extensions).flatMap((list) => list.map((name) => `.${name}`)));

@@ -5,7 +5,7 @@ import type { Engine, SlotName } from "../engine.js";
 import { AdamWError } from "../errors.js";
 import { makeArray } from "../host-array.js";
 import type { SerializedObject } from "../keras-object.js";
-import { dtypeOf, elementsOf } from "../memory.js";
+import { checkMemory, dtypeOf, elementsOf, getElements, type TensorMemory } from "../memory.js";
 import type { ResolvedOptions } from "../options.js";
 import type { Parameter } from "../parameters.js";
 import type { Kind } from "../validate.js";
@@ -76,36 +76,58 @@ export function stepTensors({ engine }: OptimizerState): Tensor[] {
   );
 }
 
-/** The parameters' own values, where they are; a copy of them, if `copy` is given. */
-export function valueTensors(
+/** Copies of the parameters' own values. @throws DETACHED, LENGTH_MISMATCH, DISPOSED where one has lost its memory */
+export function copiedValues(
   { engine }: OptimizerState,
-  copy: (name: string, value: HostArray) => HostArray = (_, value) => value,
+  copy: (name: string, value: HostArray) => HostArray,
 ): Tensor[] {
   return engine.parameters.map((parameter) => {
     const name = tensorName(parameter.name, valueName);
-    const { stored } = dtypes[dtypeOf(parameter.value)];
-    return memoryTensor(name, stored, parameter.shape, bytesOf(copy(name, elementsOf(parameter.value))));
+    const elements = copy(name, elementsOf(checkValue(parameter)));
+    return memoryTensor(name, dtypes[dtypeOf(parameter.value)].stored, parameter.shape, bytesOf(elements));
   });
 }
 
-/** A slot where it is: `lent`, or read from the device piece by piece. */
-export function liveTensor(
-  { engine }: OptimizerState,
-  { name, parameter, slot }: StateSlot,
-  lent: HostArray | undefined,
+/**
+ * The parameters' own values, copied piece by piece: whoever owns the memory can take it away while a piece is on its
+ * way. Reading throws as copiedValues() does.
+ */
+export function liveValues({ engine }: OptimizerState): Tensor[] {
+  return engine.parameters.map((parameter) =>
+    liveTensor(tensorName(parameter.name, valueName), dtypeOf(parameter.value), parameter, (to, start) =>
+      getElements(checkValue(parameter), to, start),
+    ),
+  );
+}
+
+/** The slots, copied from the device piece by piece. */
+export function liveSlots(state: OptimizerState): Tensor[] {
+  const { engine } = state;
+  return stateSlots(state).map(({ name, parameter, slot }) =>
+    liveTensor(name, engine.layout.state, parameter, (to, start) => engine.readSlot(parameter, slot, to, start)),
+  );
+}
+
+function checkValue({ value, name, length }: Parameter): TensorMemory {
+  return checkMemory(value, `the value of ${name}`, length);
+}
+
+function liveTensor(
+  name: string,
+  dtype: DType,
+  { shape, length }: Parameter,
+  get: (to: HostArray, start: number) => void,
 ): Tensor {
-  const dtype = engine.layout.state;
   const { stored, bytes } = dtypes[dtype];
-  if (lent) return memoryTensor(name, stored, parameter.shape, bytesOf(lent));
   return {
     name,
     dtype: stored,
-    shape: parameter.shape,
-    byteLength: parameter.length * bytes,
+    shape,
+    byteLength: length * bytes,
     read(start, into) {
       const isAligned = into.byteOffset % bytes === 0;
       const elements = isAligned ? elementsIn(into, dtype) : makeArray(dtype, into.byteLength / bytes);
-      engine.readSlot(parameter, slot, elements, start / bytes);
+      get(elements, start / bytes);
       if (elements.buffer !== into.buffer) into.set(bytesOf(elements));
     },
   };

@@ -1,7 +1,6 @@
 /** Saving an optimizer. */
 
 import { signalKind } from "../abort-signal.js";
-import type { HostArray } from "../dtypes.js";
 import { unexpected } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf } from "../validate.js";
@@ -12,12 +11,11 @@ import { writeCheckpoint } from "./formats.js";
 import { ownFormat } from "./metadata.js";
 import {
   configOf,
-  liveTensor,
+  liveSlots,
+  liveValues,
   type OptimizerState,
-  stateSlots,
   stepTensors,
   storedParameters,
-  valueTensors,
 } from "./optimizer-state.js";
 import { rotate } from "./rotation.js";
 import { snapshotOf } from "./snapshot.js";
@@ -129,20 +127,10 @@ function copied(state: OptimizerState, withValues: boolean): Source {
 }
 
 function streamed(state: OptimizerState, withValues: boolean): Source {
-  const { engine } = state;
-  const lent: HostArray[] = [];
-  const free = state.hold('The state is being saved with snapshot: "stream"');
-  const release = () => {
-    for (const slot of lent) engine.takeBack(slot);
-    free();
-  };
+  const release = state.hold('The state is being saved with snapshot: "stream"');
   try {
-    const live = stateSlots(state).map((place) => {
-      const slot = engine.lendSlot(place.parameter, place.slot, 0, place.parameter.length);
-      if (slot) lent.push(slot);
-      return liveTensor(state, place, slot);
-    });
-    return { tensors: [...stepTensors(state), ...live, ...(withValues ? valueTensors(state) : [])], release };
+    const values = withValues ? liveValues(state) : [];
+    return { tensors: [...stepTensors(state), ...liveSlots(state), ...values], release };
   } catch (error) {
     release();
     throw error;

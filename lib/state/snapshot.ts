@@ -8,11 +8,11 @@ import { dtypeOf } from "../memory.js";
 import type { Tensor } from "./checkpoint.js";
 import {
   bytesOf,
+  copiedValues,
   memoryTensor,
   type OptimizerState,
   stateSlots,
   stepTensors,
-  valueTensors,
 } from "./optimizer-state.js";
 
 const snapshots = new WeakMap<Engine, Snapshot>();
@@ -40,7 +40,7 @@ export class Snapshot {
       return memoryTensor(name, dtypes[dtype].stored, parameter.shape, bytesOf(copy));
     });
     const values = withValues
-      ? valueTensors(state, (name, value) => {
+      ? copiedValues(state, (name, value) => {
           const copy = this.#array(name, dtypeOf(value), value.length);
           copy.set(value);
           return copy;

@@ -1,6 +1,7 @@
 /** Tensors on their way from a checkpoint into an optimizer. */
 
 import { dtypes } from "../dtypes.js";
+import { AdamWError } from "../errors.js";
 import { makeArray } from "../host-array.js";
 import { checkMemory, dtypeOf as memoryDtype, setElements } from "../memory.js";
 import type { Tensor, TransferOptions } from "./checkpoint.js";
@@ -92,8 +93,16 @@ export class Transfers {
     };
     const one = lend(0, Math.min(parameter.length, 1) * bytes);
     if (!one) return undefined;
-    engine.takeBack(one);
-    return { lend: lend as Destination["lend"], takeBack: (piece) => engine.takeBack(piece) };
+    const takeBack = (piece: Uint8Array) => engine.takeBack(piece);
+    takeBack(one);
+    return {
+      lend(start, length) {
+        const piece = lend(start, length);
+        if (!piece) throw new AdamWError("NATIVE", "A part of the state could be reached, and now another cannot");
+        return piece;
+      },
+      takeBack,
+    };
   }
 
   #put(transfer: Elements, { dtype: name }: Tensor, piece: Uint8Array, start: number): void {

@@ -119,8 +119,12 @@ Napi::Value OptimizerWrap::lend_slot(Info info) {
     const napi_status status = napi_create_external_arraybuffer(
         info.Env(), static_cast<std::byte*>(data) + static_cast<size_t>(offset) * width,
         static_cast<size_t>(count) * width, release, owner.get(), &buffer);
-    if (status != napi_ok) return info.Env().Undefined();
-    static_cast<void>(owner.release());
+    // Of any other failure nobody says whether the owner was released already.
+    if (status != napi_no_external_buffers_allowed) static_cast<void>(owner.release());
+    if (status != napi_ok) {
+      if (info.Env().IsExceptionPending()) info.Env().GetAndClearPendingException();
+      return info.Env().Undefined();
+    }
     napi_value array = nullptr;
     napi_create_typedarray(info.Env(), arrays().state.type, static_cast<size_t>(count), buffer, 0, &array);
     return {info.Env(), array};

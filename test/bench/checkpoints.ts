@@ -33,10 +33,12 @@ async function plainWrite(bytes: number): Promise<void> {
   await file.close();
 }
 
-async function plainRead(): Promise<void> {
-  const piece = Buffer.alloc(pieceBytes);
+/** Into one piece again and again, which stays in a cache of the processor, or into memory as large as the file. */
+async function plainRead(into: Buffer): Promise<void> {
   const file = await open(path);
-  for (let at = 0; (await file.read(piece, 0, pieceBytes, at)).bytesRead > 0; ) at += pieceBytes;
+  for (let at = 0, read = 1; read > 0; at += pieceBytes) {
+    ({ bytesRead: read } = await file.read(into, at % into.length, pieceBytes, at));
+  }
   await file.close();
 }
 
@@ -82,6 +84,8 @@ try {
   const { bytes } = await optimizer.save(path);
   const gigabytes = bytes / 1e9;
   const stalls: number[] = [];
+  const piece = Buffer.alloc(pieceBytes, 1);
+  const whole = Buffer.alloc(Math.ceil(bytes / pieceBytes + 1) * pieceBytes, 1);
   for (let round = 0; round < Number(options.rounds); round += 1) {
     record("plain write, GB/s", gigabytes / (await seconds(() => plainWrite(bytes))));
     record(
@@ -93,7 +97,9 @@ try {
       const ready = place === "disk" ? forget : () => {};
       const name = (what: string) => `${what} from ${place}, GB/s`;
       ready();
-      record(name("plain read"), gigabytes / (await seconds(plainRead)));
+      record(name("plain read"), gigabytes / (await seconds(() => plainRead(piece))));
+      ready();
+      record(name("plain read, all"), gigabytes / (await seconds(() => plainRead(whole))));
       ready();
       record(name("load, new"), gigabytes / (await loadNew()));
       ready();
@@ -103,7 +109,7 @@ try {
     record("steps/s while saving", await stepRate(optimizer.save(path)));
   }
   console.log(`${bytes} bytes, median of ${options.rounds} rounds, stall of a copy ${median(stalls).toFixed(0)} ms`);
-  for (const [name, list] of Object.entries(rates)) console.log(`${name.padEnd(32)}${median(list).toFixed(2)}`);
+  for (const [name, list] of Object.entries(rates)) console.log(`${name.padEnd(34)}${median(list).toFixed(2)}`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -3,5 +3,6 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-extern const Kernels avx2_kernels = make_kernels<avx2::Vec>();
+constexpr Kernels made = make_kernels<avx2::Vec>();
+extern const Kernels avx2_kernels = made;
 }  // namespace adamw::cpu

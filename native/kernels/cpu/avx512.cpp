@@ -3,5 +3,6 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-extern const Kernels avx512_kernels = make_kernels<avx512::Vec>();
+constexpr Kernels made = make_kernels<avx512::Vec>();
+extern const Kernels avx512_kernels = made;
 }  // namespace adamw::cpu

@@ -5,10 +5,11 @@
 
 #include "features.h"
 
+// Clang before 16 has AArch64's instruction for whole files only.
 #if defined(__x86_64__) || defined(_M_X64)
 #define ADAMW_CRC32_BY_PRODUCTS
 #include <immintrin.h>
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) && (!defined(__clang__) || __clang_major__ >= 16 || defined(__ARM_FEATURE_CRC32))
 #define ADAMW_CRC32_BY_INSTRUCTION
 #include <arm_acle.h>
 #elif defined(_M_ARM64)

@@ -3,5 +3,6 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-extern const Kernels neon_kernels = make_kernels<neon::Vec>();
+constexpr Kernels made = make_kernels<neon::Vec>();
+extern const Kernels neon_kernels = made;
 }  // namespace adamw::cpu

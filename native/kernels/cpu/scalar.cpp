@@ -3,5 +3,6 @@
 #include "generic.h"
 
 namespace adamw::cpu {
-extern const Kernels scalar_kernels = make_kernels<scalar::Vec>();
+constexpr Kernels made = make_kernels<scalar::Vec>();
+extern const Kernels scalar_kernels = made;
 }  // namespace adamw::cpu
