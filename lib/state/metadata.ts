@@ -39,7 +39,7 @@ export function formatMetadata(
     format: ownFormat,
     schema_version: String(schemaVersion),
     id,
-    precision: "float32",
+    precision: "float32", // of the arithmetic; tensors have types of their own
     optimizer: JSON.stringify(optimizer),
     optimizer_keys: isConfigPartial ? "some" : "all",
     learning_rate: JSON.stringify(learningRate),

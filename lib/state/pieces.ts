@@ -3,8 +3,8 @@
 import type { Tensor } from "./checkpoint.js";
 
 /**
- * A multiple of every element size. From 1 to 8 MiB, and from 1 to 4 pieces ahead, a load from the disk takes the same time
- * within the noise of a disk (0.4 to 0.9 of a plain read, whichever); from the system's cache of a file none of it matters.
+ * A multiple of every element size. 200 MB from the system's cache of the file into a new optimizer take 43, 32, 30 and
+ * 30 ms in pieces of 1, 2, 4 and 8 MiB, with 1 or 3 pieces ahead alike; from the disk it is the same within its noise.
  */
 export const readPieceBytes = 2 ** 22;
 /**
