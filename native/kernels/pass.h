@@ -1,6 +1,7 @@
 // THE pass over memory, written once on V for every instruction set and for CUDA. Each kind of device brings a type of
 // span that knows how its elements are walked: span.each_vector<V>(body) calls body(i, count) for each vector, where
-// count is Full{} for whole vectors, else a number of lanes.
+// count is Full{} for whole vectors, else a number of lanes. each_vector_of<V>(memory, body) may choose the vectors to
+// suit the place of `memory`'s elements.
 //
 // Everything is a template on V, hence has its own symbols per instruction set.
 #pragma once
@@ -34,7 +35,7 @@ ADAMW_HD inline void run(const Row& row, void* gradient, const Work& work, Span 
   const bool averages = work.average;
   const bool zeroes_gradient = work.zero_gradient;
 
-  span.template each_vector<V>([&](int64_t i, auto count) {
+  span.template each_vector_of<V>(moment1, [&](int64_t i, auto count) {
     [[maybe_unused]] Element<V> x;  // no member is used where the action only zeroes
     if constexpr (kReadsGradient) {
       x.grad = Grad::template load<V>(grad + i, count);

@@ -23,8 +23,9 @@ ADAMW_HD inline void stream(const Row& row, void* gradient, bool writes_gradient
   const V nothing(-0.0f);  // x + −0 is x, for both zeros too
   auto* const grad = static_cast<typename Grad::Storage*>(gradient);
   auto* const param = static_cast<typename Param::Storage*>(row.param);
+  const auto* const state = static_cast<const typename State::Storage*>(row.slots[kMoment1Slot]);
 
-  span.template each_vector<V>([&](int64_t i, auto count) {
+  span.template each_vector_of<V>(state, [&](int64_t i, auto count) {
     const auto slot = [&](SlotIndex index) { return static_cast<typename State::Storage*>(row.slots[index]) + i; };
     const auto read = [&](SlotIndex index) { return State::template load<V>(slot(index), count); };
     const auto write = [&](SlotIndex index, V value) { State::store(slot(index), value, count); };

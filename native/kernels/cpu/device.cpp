@@ -37,7 +37,7 @@ using cpu::FloatMode;
 using cpu::Kernels;
 using Clock = std::chrono::steady_clock;
 
-/// No worker is woken for fewer elements than this, unless such steps follow each other closely. On an AMD EPYC (Zen 4,
+/// No worker is woken for fewer elements than this, unless such steps follow each other closely. On an AMD EPYC (Zen 5,
 /// 2 cores), from cache, waking one makes two threads take 1.25 times as long as one for 2¹⁶ elements, as long for 2¹⁷
 /// and 0.75 times as long for 2¹⁸.
 constexpr int64_t kParallelElements = 1 << 17;

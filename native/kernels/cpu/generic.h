@@ -3,6 +3,8 @@
 // hence has its own symbols per instruction set.
 #pragma once
 
+#include <cstdint>
+
 #include "kernels.h"
 #include "kernels/averages.h"
 #include "kernels/pass.h"
@@ -18,6 +20,18 @@ inline void Span::each_vector(Body&& body) const {
   int64_t i = begin;
   for (; i + V::kLanes <= end; i += V::kLanes) body(i, Full{});
   if (i < end) body(i, static_cast<int>(end - i));
+}
+
+/// The same, after a short vector that puts the others at vector boundaries of `memory`. From memory, loads and stores
+/// across the boundary of a line cost 1.03 times the step for parameter and gradient, 1.4 times for all of its streams.
+template <class V, class Storage, class Body>
+inline void Span::each_vector_of(const Storage* memory, Body&& body) const {
+  constexpr uintptr_t kBytes = V::kLanes * sizeof(Storage);
+  const uintptr_t past = reinterpret_cast<uintptr_t>(memory + begin) % kBytes;
+  const auto missing = static_cast<int64_t>((kBytes - past) % kBytes / sizeof(Storage));
+  const int64_t lead = missing < count ? missing : count;
+  if (lead > 0) body(begin, static_cast<int>(lead));
+  Span{begin + lead, count - lead}.template each_vector<V>(body);
 }
 
 /// The sum of squares of one chunk, in the order of rule/fold.h.

@@ -15,6 +15,8 @@ struct Span {
 
   template <class V, class Body>
   void each_vector(Body&& body) const;
+  template <class V, class Storage, class Body>
+  void each_vector_of(const Storage* memory, Body&& body) const;
 };
 
 using StepKernel = void (*)(const Row& row, void* gradient, const Work& work, Span span);

@@ -17,7 +17,7 @@ namespace adamw::cpu {
 namespace {
 
 /// Where a thread claims ranges. With the same threads at the same ends in every step, most of what fits into a
-/// processor's cache is claimed by that processor again: on an AMD EPYC (Zen 4, 2 cores) 200 tensors of 1,000 take
+/// processor's cache is claimed by that processor again: on an AMD EPYC (Zen 5, 2 cores) 200 tensors of 1,000 take
 /// 50 µs, where one counter for both threads took 105.
 enum class End : uint64_t { kFront = 1, kBack = uint64_t{1} << 32 };
 
@@ -53,7 +53,7 @@ struct Job {
 };
 
 /// How often a caller that has run out of ranges looks whether the last workers are done before it sleeps: a few
-/// microseconds, less than it takes the system to wake it. On an AMD EPYC (Zen 4, 2 cores) a step of 109,000 parameters
+/// microseconds, less than it takes the system to wake it. On an AMD EPYC (Zen 5, 2 cores) a step of 109,000 parameters
 /// takes 36 µs, without looking 50. A worker that was scheduled away costs no more than this.
 constexpr int kSpins = 256;
 /// How long a worker that has run out of work looks for more before it sleeps. The passes of a step, and steps that

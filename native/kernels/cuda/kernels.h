@@ -22,6 +22,10 @@ struct BlockSpan {
       body(begin + i, Full{});
     }
   }
+  template <class V, class Body>
+  __device__ void each_vector_of(const void*, Body&& body) const {
+    each_vector<V>(body);
+  }
 };
 
 /// The same address, known to be in global memory: the compiler cannot see that of pointers that it finds in memory,
