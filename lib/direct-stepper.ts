@@ -1,7 +1,7 @@
 /** Steps on a device that has done them when a call returns. */
 
 import type { StepGradients } from "./gradients.js";
-import { indices, native } from "./native.js";
+import { indices, type NativeMemory, native } from "./native.js";
 import type { StepReport } from "./step-report.js";
 import { asArguments, controlAt, type Step, Stepper } from "./stepper.js";
 
@@ -28,7 +28,11 @@ export class DirectStepper extends Stepper {
   }
 
   run(step: Step): StepReport {
-    this.native.step(...asArguments(this.#begin(step)));
+    const chosen = this.#begin(step);
+    // Spreading an array into a call takes 50 to 80 ns, as much as all else that a small step costs here.
+    if (chosen === undefined) this.native.step();
+    else if (chosen.length === 1) this.native.step(chosen[0] as NativeMemory | null);
+    else this.native.step(...asArguments(chosen));
     return this.#finish();
   }
 
