@@ -23,6 +23,7 @@ export const contestants: Readonly<Record<string, Row>> = {
   "ours-apply": { ...usual, formula: "keras", program: "tsx", arguments: ["ours.ts", "apply"] },
   engine: { ...usual, formula: "keras", program: "native", arguments: ["engine"] },
   stream: { ...usual, verified: false, program: "native", arguments: ["stream"] },
+  loop: { ...usual, verified: false, program: "native", arguments: ["loop"] },
   "torch-fused": { ...usual, program: "python", arguments: ["peers/torch_adamw.py", "fused"] },
   "torch-foreach": { ...usual, program: "python", arguments: ["peers/torch_adamw.py", "foreach"] },
   deepspeed: { ...usual, program: "python", arguments: ["peers/deepspeed_adamw.py"] },

@@ -50,10 +50,8 @@ export async function measure(
   try {
     for (const turn of turns) turn.steps = await stepsOfTurn(turn.contestant, turn.threads);
     for (let round = 0; round < rounds; round += 1) {
-      // Another begins in every round, so that nobody always runs after the same neighbour.
-      for (let i = 0; i < turns.length; i += 1) {
-        const turn = turns[(i + round) % turns.length];
-        if (!turn) continue;
+      // Another order in every round, so that nobody always runs after the same neighbour.
+      for (const turn of shuffled(turns)) {
         await pause(pauseMilliseconds);
         turn.rounds.push(await turn.contestant.run(turn.threads, turn.steps));
       }
@@ -67,6 +65,13 @@ export async function measure(
     return [contestant.name, { contestant: contestant.name, title, threads: best.threads, rounds: best.rounds }];
   });
   return { results: new Map(results), absent };
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, place: Math.random() }))
+    .sort((a, b) => a.place - b.place)
+    .map(({ item }) => item);
 }
 
 /** Runs get longer until one lasts about as long as a turn: short ones are slow, before compilers are done. */

@@ -1,5 +1,5 @@
-// Contestants "engine" (our core called from C++, without JavaScript) and "stream" (its pass that moves the bytes of a
-// step with next to no arithmetic: the memory's own speed); speaks the lines of protocol.ts.
+// Contestants "engine" (our core called from C++, without JavaScript), "stream" (its pass that moves the bytes of a
+// step with next to no arithmetic: the memory's own speed) and "loop" (loop.h); speaks the lines of protocol.ts.
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -10,6 +10,7 @@
 
 #include "engine/optimizer.h"
 #include "kernels/devices.h"
+#include "loop.h"
 #include "tensors.h"
 
 namespace {
@@ -33,7 +34,8 @@ std::unique_ptr<adamw::Optimizer> make_optimizer(const std::vector<bench::Tensor
   spec.threads = threads;
   spec.policy = make_policy(pipeline);
   spec.loss_scale = pipeline ? 16 : 1;
-  for (const bench::Tensor& tensor : tensors) spec.parameters.push_back({{tensor.value}, {tensor.gradient}, tensor.count});
+  for (const bench::Tensor& tensor : tensors)
+    spec.parameters.push_back({{tensor.value}, {tensor.gradient}, tensor.count});
   auto optimizer = std::make_unique<adamw::Optimizer>(spec);
   optimizer->assign({{1.0, 1e-2, 0.9, 0.999, 1e-3}}, std::vector<int64_t>(tensors.size(), 0));
   return optimizer;
@@ -49,10 +51,11 @@ int64_t time(int64_t steps, Step&& step) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool streams = argc > 1 && std::string(argv[1]) == "stream";
+  const std::string name = argc > 1 ? argv[1] : "engine";
   std::vector<bench::Tensor> tensors;
   bool pipeline = false;
   std::map<int, std::unique_ptr<adamw::Optimizer>> optimizers;  // by number of threads
+  std::unique_ptr<bench::Loop> loop;
 
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
@@ -66,15 +69,28 @@ int main(int argc, char** argv) {
       for (int64_t length; words >> length;) lengths.push_back(length);
       tensors = bench::make_tensors(lengths);
       const adamw::Device& device = adamw::find_device("auto");
-      std::cout << "ready " << (streams ? "in-place stream, " : "the core in C++, ") << device.name();
+      if (name == "loop") {
+        loop = std::make_unique<bench::Loop>(device, tensors);
+        std::cout << "ready in-place loop over 7 streams";
+      } else {
+        std::cout << "ready " << (name == "stream" ? "in-place stream, " : "the core in C++, ") << device.name();
+      }
     } else if (command == "run") {
       int threads;
       int64_t steps;
       words >> threads >> steps;
-      auto& optimizer = optimizers[threads];
-      if (optimizer == nullptr) optimizer = make_optimizer(tensors, pipeline, threads);
-      const auto step = [&] { streams ? void(optimizer->stream_pass()) : void(optimizer->step({1e-3, 1e-2, 1.0})); };
-      std::cout << "took " << time(steps, step);
+      const auto optimizer = [&]() -> adamw::Optimizer& {
+        auto& known = optimizers[threads];
+        if (known == nullptr) known = make_optimizer(tensors, pipeline, threads);
+        return *known;
+      };
+      if (loop != nullptr) {
+        std::cout << "took " << time(steps, [&] { loop->pass(threads); });
+      } else if (name == "stream") {
+        std::cout << "took " << time(steps, [&, &target = optimizer()] { target.stream_pass(); });
+      } else {
+        std::cout << "took " << time(steps, [&, &target = optimizer()] { target.step({1e-3, 1e-2, 1.0}); });
+      }
     } else if (command == "sample") {
       std::cout << "sample";
       char colon;
