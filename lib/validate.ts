@@ -1,6 +1,7 @@
 /** Kinds of values: each says what it expects, checks it, and knows how JSON carries it. */
 
 import { AdamWError, describe, either, invalid } from "./errors.js";
+import { meanings } from "./spelling.js";
 
 /** Turns a nested serialized object into the object it stands for; whoever knows the classes supplies it. */
 export type ReadNested = (json: unknown, name: string) => unknown;
@@ -122,47 +123,15 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /**
  * Checks that `value` is a plain object with known keys only.
  *
- * @throws INVALID_ARGUMENT naming the first unknown key and the known one it resembles
+ * @throws INVALID_ARGUMENT naming the first unknown key and the known ones it may stand for
  */
 export function parseRecord(value: unknown, name: string, known: readonly string[]): Record<string, unknown> {
   if (!isRecord(value)) throw invalid(name, "a plain object", value);
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
-    const suggestion = closest(key, known);
-    const hint = suggestion === undefined ? `expected ${either(known)}` : `did you mean ${suggestion}?`;
+    const meant = meanings(key, known);
+    const hint = meant.length === 0 ? `expected ${either(known)}` : `did you mean ${either(meant, "and")}?`;
     throw new AdamWError("INVALID_ARGUMENT", `Unknown key ${describe(key)} in ${name}: ${hint}`);
   }
   return value;
-}
-
-/** The known word a misspelt, differently cased (`beta_1`) or abbreviated one (`lr`, `eps`) stands for. */
-export function closest(word: string, known: readonly string[]): string | undefined {
-  const plain = (key: string) => key.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
-  const wanted = plain(word);
-  if (wanted === "") return undefined;
-  const ranked = known
-    .map((candidate) => ({ candidate, distance: editDistance(wanted, plain(candidate)) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  if (ranked && ranked.distance <= Math.min(2, wanted.length / 3)) return ranked.candidate;
-  return known.find((candidate) => abbreviates(wanted, plain(candidate)));
-}
-
-function abbreviates(short: string, long: string): boolean {
-  let at = 0;
-  for (const letter of long) if (letter === short[at]) at += 1;
-  return long[0] === short[0] && at === short.length;
-}
-
-/** Levenshtein's distance: insertions, deletions and substitutions, row by row. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (const letter of a) {
-    const next = [(row[0] ?? 0) + 1];
-    for (let j = 1; j <= b.length; j += 1) {
-      const [left = 0, above = 0, diagonal = 0] = [next[j - 1], row[j], row[j - 1]];
-      next.push(Math.min(left + 1, above + 1, diagonal + (letter === b[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
 }

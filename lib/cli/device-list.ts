@@ -1,7 +1,7 @@
 /** Devices as they are typed: names, kinds, "auto" or "all". */
 
 import { type DeviceInfo, devices } from "../device.js";
-import { closest } from "../validate.js";
+import { closest } from "../spelling.js";
 import { CommandError, wrongValue } from "./exit.js";
 
 /** The names of available devices, in the order given, each once. @throws CommandError with each missing one's reason */

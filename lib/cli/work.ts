@@ -1,6 +1,6 @@
 /** What an optimizer is to work on: a number of parameters, a model by name, tensors, or the shapes of a file. */
 
-import { closest } from "../validate.js";
+import { closest } from "../spelling.js";
 import { CommandError, wrongValue } from "./exit.js";
 import { formatCount } from "./format.js";
 import { models, type ShapedParameter } from "./models.js";
