@@ -1,7 +1,7 @@
 /** Errors of checkpoint files: which file, and where in it. */
 
 import { existsSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, isAbsolute, resolve } from "node:path";
 import type { StopSignal } from "../abort-signal.js";
 import { AdamWError } from "../errors.js";
 
@@ -48,9 +48,17 @@ export function fileError(path: string, error: unknown): unknown {
 /** Node's message without the call and the paths at its end, which may be those of a temporary file. */
 function explain(path: string, error: NodeJS.ErrnoException): string {
   const said = error.message.replace(/, \w+(?: '.*')?$/s, "");
-  const folder = dirname(path);
+  const folder = dirname(resolve(path));
   if (error.code === "EISDIR") return "it is a folder";
-  if (error.code === "ENOENT" && !existsSync(folder)) return `the folder ${folder} does not exist`;
+  if (error.syscall === "mkdir" && error.path !== undefined && (isRefusal(error) || error.code === "ENOENT")) {
+    // Where a system has no folders to make, as in /proc, it says that the new one does not exist.
+    const refusal = error.code === "ENOENT" ? "" : `${said}: `;
+    return `${refusal}no folder can be made in ${dirname(resolve(error.path))}`;
+  }
+  if (error.code === "ENOENT") {
+    if (!existsSync(folder)) return `the folder ${folder} does not exist`;
+    return `there is no such file or folder${isAbsolute(path) ? "" : `, looked for at ${resolve(path)}`}`;
+  }
   // A file is written under another name, in the folder of the one that is meant.
   const isBeside = error.path !== undefined && resolve(error.path) !== resolve(path);
   return isBeside && isRefusal(error) ? `${said}: no file can be written in the folder ${folder}` : said;

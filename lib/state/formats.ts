@@ -85,6 +85,7 @@ async function open(path: string, options: OpenOptions): Promise<Checkpoint> {
   if (info.isDirectory()) return openFolder(path);
   const file = await ByteFile.open(path);
   try {
+    if (file.size === 0) throw new CheckpointError(path, "the file is empty: 0 bytes");
     const start = await readBytes(file, 0, Math.min(16, file.size));
     const signature = signatures.find(({ matches }) => matches(start));
     if (signature) return await signature.open(file, options);

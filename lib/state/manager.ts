@@ -1,6 +1,5 @@
 /** Checkpoints of a training that runs for days: when to save, which to keep, where to go on. */
 
-import { mkdirSync } from "node:fs";
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AdamWError } from "../errors.js";
@@ -8,6 +7,7 @@ import { type Fields, resolveFields } from "../fields.js";
 import { integerFrom, isRecord, type Kind, parse, positive, text } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import { CheckpointError, fileError } from "./errors.js";
+import { makeFolder } from "./folders.js";
 import type { LoadOptions, LoadReport } from "./load.js";
 import { indexName } from "./own-format.js";
 import { metadataKind, type SaveOptions, type SaveReport } from "./save.js";
@@ -168,7 +168,7 @@ export class CheckpointManager {
     const name = `checkpoint-${String(iteration).padStart(12, "0")}${extension}`;
     // The state is copied before anything is awaited: steps may go on as soon as this returns.
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
     } catch (error) {
       throw fileError(folder, error);
     }

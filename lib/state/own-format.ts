@@ -1,12 +1,13 @@
 /** Our own checkpoints: one safetensors file, or a folder of them with an index as Hugging Face's libraries keep it. */
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
+import { readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { CheckpointError, fileError, isMissing } from "./errors.js";
+import { makeFolder } from "./folders.js";
 import { formatMetadata, isOwn, type OwnMetadata, ownFormat, parseMetadata } from "./metadata.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors-reader.js";
 import { type WriteOptions, writeSafetensors } from "./safetensors-writer.js";
@@ -74,7 +75,7 @@ async function writeShards(
   let isNamed = false;
   let isNew = false;
   try {
-    isNew = (await mkdir(folder, { recursive: true })) !== undefined;
+    isNew = makeFolder(folder);
     for (const [i, group] of groups.entries()) {
       const before = done;
       const written = await writeSafetensors(

@@ -4,7 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
@@ -12,6 +12,7 @@ import { ByteSink, type Range } from "./byte-sink.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { Checksum } from "./checksum.js";
 import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js";
+import { makeFolder } from "./folders.js";
 import type { WriteOptions } from "./safetensors-writer.js";
 import { generatedBy, manifestChecksum, notesKey, ownShardEnd, parseManifest, tfjsDtypes } from "./tfjs-manifest.js";
 import { manifestPath, openShard, openWeights, readManifest } from "./tfjs-reader.js";
@@ -105,7 +106,7 @@ async function write(file: string, weights: readonly Weight[], contents: Content
   let isNamed = false;
   let isNew = false;
   try {
-    isNew = (await mkdir(folder, { recursive: true })) !== undefined;
+    isNew = makeFolder(folder);
     const checksums = await writeShards(folder, names, shards, weights, transfer);
     const { trainingConfig } = json;
     const filled: Record<string, unknown> = {

@@ -34,6 +34,13 @@ describe("what the system says about a file", () => {
     expect((fileError(path, itself) as Error).message).to.equal(`${path}: EACCES: permission denied`);
   });
 
+  it("names the folder in which no folder can be made", () => {
+    const path = file("a", "b");
+    const refused = systemError("EACCES", "permission denied", `mkdir '${file("a")}'`, file("a"));
+    const error = fileError(path, Object.assign(refused, { syscall: "mkdir" })) as Error;
+    expect(error.message).to.equal(`${path}: EACCES: permission denied: no folder can be made in ${file()}`);
+  });
+
   it("loses its calls and their paths, however many", () => {
     const path = file("a");
     for (const rest of ["write", `rename '${file("b, c 'd'")}' -> '${path}'`, `open '${file("line\nbreak")}'`]) {

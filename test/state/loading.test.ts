@@ -1,4 +1,5 @@
 import { readFile, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { expect } from "chai";
 import { AdamW, type AdamWOptions, CheckpointError, LossScaleOptimizer, schedules } from "../../lib/index.js";
 import { indexName } from "../../lib/state/own-format.js";
@@ -203,7 +204,23 @@ describe("loading", () => {
     await fails((copy) => (copy.weight_map.more = copy.weight_map[name]), "in no file");
     await fails((copy) => (copy.metadata.counters = "{}"), "checksum");
     await fails((copy) => delete copy.metadata, "expected { metadata, weight_map }");
-    const missing = await rejectsLater("FILE", training.optimizer.load(file("nothing")));
-    expect(missing.message).to.equal(`${file("nothing")}: ENOENT: no such file or directory`);
+  });
+
+  it("says where it looked for a file that is missing, and what the system said", async () => {
+    const { optimizer } = make(rich);
+    const missing = await rejectsLater("FILE", optimizer.load(file("nothing")));
+    expect(missing.message).to.equal(`${file("nothing")}: there is no such file or folder`);
+    expect(missing.cause).to.be.instanceOf(Error).with.property("code", "ENOENT");
+    const name = "no-such-file.pt";
+    const relative = await rejectsLater("FILE", optimizer.load(name));
+    expect(relative.message).to.equal(`${name}: there is no such file or folder, looked for at ${resolve(name)}`);
+    const deep = await rejectsLater("FILE", optimizer.load(`no-such-folder/${name}`));
+    expect(deep.message).to.contain(`the folder ${resolve("no-such-folder")} does not exist`);
+  });
+
+  it("says that a file is empty", async () => {
+    await writeFile(file("empty.pt"), "");
+    const error = await rejectsLater("CHECKPOINT", make(rich).optimizer.load(file("empty.pt")));
+    expect(error.message).to.equal(`${file("empty.pt")}: the file is empty: 0 bytes`);
   });
 });

@@ -104,6 +104,29 @@ describe("CheckpointManager", () => {
   it("resumes from nothing without an error", async () => {
     const manager = new CheckpointManager(make().optimizer, { folder: file("none") });
     expect(await manager.resume()).to.equal(null);
+    await mkdir(file("none"));
+    expect(await manager.resume()).to.equal(null);
+  });
+
+  it("says where no folder can be made", async function () {
+    if (process.platform !== "linux") this.skip();
+    for (const [folder, parent] of [
+      ["/proc/fused-adamw", "/proc"],
+      ["/proc/self/fused-adamw/deep", "/proc/self"],
+    ] as const) {
+      const { optimizer } = make();
+      const message = `${folder}: no folder can be made in ${parent}`;
+      expect((await rejectsLater("FILE", new CheckpointManager(optimizer, { folder }).save())).message).to.equal(
+        message,
+      );
+      expect((await rejectsLater("FILE", optimizer.save(folder, { shardBytes: 100 }))).message).to.equal(message);
+    }
+  });
+
+  it("makes the folders that its folder is in", async () => {
+    const manager = new CheckpointManager(make().optimizer, { folder: file("made", "deep", "er") });
+    await manager.save();
+    expect(await manager.checkpoints()).to.deep.equal([name(0)]);
   });
 
   it("fails when every checkpoint is damaged", async () => {
