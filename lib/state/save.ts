@@ -3,7 +3,7 @@
 import { signalKind } from "../abort-signal.js";
 import { unexpected } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
-import { boolean, integerFrom, isRecord, type Kind, oneOf } from "../validate.js";
+import { boolean, integerFrom, isRecord, type Kind, oneOf, parse } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { checkSignal } from "./errors.js";
 import { formatOf, shardedFormats, type WritableFormat, writableFormats } from "./format-names.js";
@@ -55,11 +55,19 @@ export interface SaveReport {
   readonly totalMs: number;
 }
 
+const metadataText: Kind<string> = {
+  expected: "a string, such as String() or JSON.stringify() gives,",
+  accepts: (value) => typeof value === "string",
+};
+
 /** The kind of the option `metadata`. */
 export const metadataKind: Kind<Readonly<Record<string, string>>> = {
   expected: "an object of strings",
-  accepts: (value) => isRecord(value) && Object.values(value).every((entry) => typeof entry === "string"),
-  copy: (value) => Object.freeze({ ...value }),
+  accepts: isRecord,
+  copy(value, name) {
+    for (const [key, entry] of Object.entries(value)) parse(metadataText, entry, `${name}.${key}`);
+    return Object.freeze({ ...value });
+  },
 };
 
 const saveFields: Fields<SaveOptions> = {

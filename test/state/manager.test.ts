@@ -49,10 +49,12 @@ describe("CheckpointManager", () => {
     expect((await resumed())?.metadata).to.deep.equal({ run: "a", batch: "none" });
     await manager.save({ metadata: { batch: "3" } });
     expect((await resumed())?.metadata).to.deep.equal({ run: "a", batch: "3" });
-    rejects(() => manager.afterStep({ metadata: { batch: 4 } } as never), "an object of strings for metadata");
+    rejects(() => manager.afterStep({ metadata: { batch: 4 } } as never), "for metadata.batch but received 4");
     await rejectsLater("INVALID_ARGUMENT", manager.save({ batch: "4" } as never), "the options of save");
     const wrong = { folder, save: { metadata: 3 } } as never;
     rejects(() => new CheckpointManager(optimizer, wrong), "an object of strings for save.metadata");
+    const typed = { folder, save: { metadata: { run: 3 } } } as never;
+    rejects(() => new CheckpointManager(optimizer, typed), "a string", "for save.metadata.run but received 3");
   });
 
   it("resumes from the newest that is whole, and names the damaged", async () => {

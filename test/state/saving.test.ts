@@ -105,6 +105,27 @@ describe("saving", () => {
     await optimizer.save(file("kept"));
   });
 
+  it("takes strings as metadata, and names the key whose value is none", async () => {
+    const { optimizer } = trained();
+    const wrong: [value: unknown, shown: string][] = [
+      [3, "3"],
+      [null, "null"],
+      [undefined, "undefined"],
+      [new Date(0), "an instance of Date"],
+      [[1], "[1]"],
+    ];
+    for (const [epoch, shown] of wrong) {
+      const saving = optimizer.save(file("typed"), { metadata: { run: "a", epoch } as never });
+      const error = await rejectsLater("INVALID_ARGUMENT", saving);
+      const expected = "a string, such as String() or JSON.stringify() gives, for metadata.epoch";
+      expect(error.message).to.equal(`Expected ${expected} but received ${shown}`);
+    }
+    for (const metadata of [3, ["a"], null]) {
+      const saving = optimizer.save(file("typed"), { metadata } as never);
+      await rejectsLater("INVALID_ARGUMENT", saving, "an object of strings for metadata");
+    }
+  });
+
   it("says how far it is", async () => {
     const { optimizer } = trained();
     const seen: number[] = [];
