@@ -5,7 +5,7 @@ import { type DType, dtypes } from "./dtypes.js";
 import { AdamWError, invalid, unexpected } from "./errors.js";
 import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
 import { arrayNameOf, lengthOf } from "./host-array.js";
-import { checkDevice, checkMemory, dtypeOf, lengthToKeep, type TensorMemory } from "./memory.js";
+import { checkDevice, checkMemory, dtypeOf, lengthToKeep, memoryName, type TensorMemory } from "./memory.js";
 import type { Layout } from "./native.js";
 import { checkOverlap, type Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
@@ -167,6 +167,10 @@ export class Bindings {
 
   #checkGradient(gradient: unknown, { name, length }: Parameter): void {
     const owner = `the gradient of ${name}`;
+    // A forgotten gradient must not pass for none.
+    if (gradient === undefined) {
+      throw invalid(owner, `${memoryName(this.#gradientType)}, or null for no gradient,`, gradient);
+    }
     checkDevice(checkMemory(gradient, owner, length, this.#gradientType), owner, this.#device);
   }
 

@@ -16,7 +16,7 @@ export type TensorMemory<D extends DType = DType> = HostArray<D> | DeviceBuffer<
  */
 export function checkMemory(memory: unknown, name: string, length?: number, dtype?: DType): TensorMemory {
   const found = memory instanceof DeviceBuffer ? memory.dtype : dtypeOfArray(memory);
-  if (found === undefined) throw invalid(name, `${arrayName(dtype)} or a DeviceBuffer`, memory);
+  if (found === undefined) throw invalid(name, memoryName(dtype), memory);
   if (dtype && found !== dtype) throw invalid(`the type of ${name}`, dtype, found);
   if (!(memory instanceof DeviceBuffer)) return checkArray(memory, name, length);
   if (memory.disposed) throw new AdamWError("DISPOSED", `The buffer of ${name} was disposed`);
@@ -24,6 +24,11 @@ export function checkMemory(memory: unknown, name: string, length?: number, dtyp
     throw new AdamWError("LENGTH_MISMATCH", `Expected ${length} elements for ${name} but received ${memory.length}`);
   }
   return memory;
+}
+
+/** What messages call memory of one type, or of any: "a Float32Array or a DeviceBuffer". */
+export function memoryName(dtype?: DType): string {
+  return `${arrayName(dtype)} or a DeviceBuffer`;
 }
 
 /** The type of the elements of memory that was checked. */
