@@ -110,5 +110,6 @@ async function loadFrom(
   restoreCounts(state, { ...counts, learningRate: options.config === "keep" ? null : counts.learningRate });
   release("whole");
   const loaded = plan.transfers.map(({ parameter, slot }) => tensorName(parameter.name, slot));
-  return { path, format, loaded, notLoaded: plan.notLoaded, metadata };
+  // Readers keep what a file says in objects without a prototype; a copy has one, and `__proto__` stays a key of it.
+  return { path, format, loaded, notLoaded: plan.notLoaded, metadata: { ...metadata } };
 }

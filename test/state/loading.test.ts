@@ -22,7 +22,24 @@ describe("loading", () => {
     expect(report.format).to.equal("fused-adamw");
     expect(report.loaded).to.include("scale.exp_avg.exp_avg");
     expect(report.notLoaded).to.deep.equal([]);
-    expect({ ...report.metadata }).to.deep.equal({ epoch: "3" });
+    expect(report.metadata).to.deep.equal({ epoch: "3" });
+  });
+
+  it("gives metadata as an object like any other, whatever its keys", async () => {
+    const metadata = JSON.parse('{ "__proto__": "a", "constructor": "b", "epoch": "3" }');
+    const formats: [name: string, options: AdamWOptions][] = [
+      ["keys.safetensors", {}],
+      ["keys.pt", { formula: "torch" }],
+      ["keys.json", { formula: "torch", weightDecay: 0 }],
+    ];
+    for (const [name, options] of formats) {
+      const { optimizer, step } = simple(options, 3);
+      step();
+      await optimizer.save(file(name), { metadata });
+      const loaded = (await optimizer.load(file(name))).metadata;
+      expect(Object.getPrototypeOf(loaded), name).to.equal(Object.prototype);
+      expect(Object.entries(loaded), name).to.have.deep.members(Object.entries(metadata));
+    }
   });
 
   it("leaves the parameters alone when asked to", async () => {
