@@ -61,6 +61,12 @@ export function either(choices: readonly string[], or = "or"): string {
 const longestText = 60;
 const mostEntries = 4;
 
+/** "a, b, c, d and 3 more": at most `most` of them. */
+export function some(names: readonly string[], most: number = mostEntries): string {
+  const more = names.length > most ? ` and ${names.length - most} more` : "";
+  return names.slice(0, most).join(", ") + more;
+}
+
 /** A short rendering of any value that never throws, whatever its getters, prototype or proxy handlers do. */
 export function describe(value: unknown): string {
   try {

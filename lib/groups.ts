@@ -1,6 +1,6 @@
 /** Parameter groups: settings for the parameters that a pattern or a shape chooses. */
 
-import { invalid } from "./errors.js";
+import { invalid, some } from "./errors.js";
 import { type Fields, readFields, resolveFields, writeFields } from "./fields.js";
 import { globToRegExp, isRegExpJson, occursIn, readRegExp, writeRegExp } from "./patterns.js";
 import { belowOne, boolean, integerFrom, isRecord, type Kind, listOf, nonNegative } from "./validate.js";
@@ -114,11 +114,10 @@ export function resolveGroups(
     const matches = matcher(pattern);
     const chosen = settings.filter((_, index) => matches(parameters[index] as GroupParameter));
     if (chosen.length === 0 && !optional) {
-      const names = parameters.slice(0, 4).map(({ name }) => name);
-      const some = names.join(", ") + (parameters.length > names.length ? " …" : "");
+      const names = some(parameters.map(({ name }) => name));
       throw invalid(
         `groups[${i}].match`,
-        `a pattern that some parameter matches (${some}), or optional: true,`,
+        `a pattern that some parameter matches (${names}), or optional: true,`,
         pattern,
       );
     }

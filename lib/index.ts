@@ -34,7 +34,6 @@ export { type DeserializeOptions, deserialize, serialize } from "./serialize.js"
 export type { Progress } from "./state/checkpoint.js";
 export { CheckpointError } from "./state/errors.js";
 export type { LoadOptions, LoadReport } from "./state/load.js";
-export type { NotLoaded } from "./state/load-plan.js";
 export {
   CheckpointManager,
   type CheckpointManagerOptions,
@@ -42,6 +41,7 @@ export {
   type ResumeReport,
   type Saveable,
 } from "./state/manager.js";
+export type { NotLoaded } from "./state/misfits.js";
 export type { Rename } from "./state/rename.js";
 export type { SaveOptions, SaveReport } from "./state/save.js";
 export type { AsyncStepOptions, StepOptions } from "./step-options.js";

@@ -1,7 +1,7 @@
 /** What every way of doing steps has: the addon's optimizer, the blocks of numbers shared with it, and its reports. */
 
 import type { Bindings } from "./bindings.js";
-import { AdamWError } from "./errors.js";
+import { AdamWError, some } from "./errors.js";
 import type { Gradients, StepGradients } from "./gradients.js";
 import { accumulationSteps } from "./hyper.js";
 import { indices, type NativeGradients, type NativeOptimizer, native } from "./native.js";
@@ -133,7 +133,6 @@ export abstract class Stepper {
   /** The error of `nonFinite: "throw"`. */
   protected nonFinite(sums: Float64Array): AdamWError {
     const names = this.bindings.trained.filter((_, row) => !Number.isFinite(sums[row])).map(({ name }) => name);
-    const shown = names.slice(0, 4).join(", ") + (names.length > 4 ? ` and ${names.length - 4} more` : "");
-    return new AdamWError("NON_FINITE", `The gradients of ${shown} are not finite; nothing was changed`);
+    return new AdamWError("NON_FINITE", `The gradients of ${some(names)} are not finite; nothing was changed`);
   }
 }

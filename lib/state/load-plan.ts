@@ -2,12 +2,13 @@
 
 import { dtypes } from "../dtypes.js";
 import type { SlotName } from "../engine.js";
-import { AdamWError } from "../errors.js";
+import { AdamWError, some } from "../errors.js";
 import { dtypeOf as memoryDtype } from "../memory.js";
 import type { Parameter } from "../parameters.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { configDifferences } from "./config-differences.js";
 import { dtypeOf } from "./dtypes.js";
+import { describeMisfits, type Misfit, type NotLoaded } from "./misfits.js";
 import { type Role, splitTensorName, stepName, tensorName, valueName } from "./names.js";
 import { type OptimizerState, stateSlots } from "./optimizer-state.js";
 import { type Rename, renameTensors } from "./rename.js";
@@ -27,48 +28,48 @@ export type Transfer =
   | { readonly tensor: Tensor; readonly parameter: Parameter; readonly slot: typeof valueName }
   | { readonly tensor: Tensor; readonly parameter: Parameter; readonly slot: typeof stepName };
 
-export interface NotLoaded {
-  /** The tensor, under the name its parameter has in the optimizer, or "learningRate". */
-  readonly name: string;
-  readonly reason: string;
-}
-
 export interface LoadPlan {
   readonly transfers: readonly Transfer[];
   readonly notLoaded: readonly NotLoaded[];
 }
 
-/** @throws CHECKPOINT listing everything that does not fit, unless the mode is "partial" */
+/** Of options that differ, an error names so many. */
+const mostOptions = 8;
+
+/** @throws CHECKPOINT saying what does not fit, unless the mode is "partial" */
 export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options: PlanOptions): LoadPlan {
   const differences = options.config === "match" ? configDifferences(state, checkpoint) : [];
   if (differences.length > 0) {
     const rest = 'give the optimizer the same options, or load with config: "keep" to go on with its own';
     throw new AdamWError(
       "CHECKPOINT",
-      `${checkpoint.path}: other options than the optimizer's: ${list(differences)}; ${rest}`,
+      `${checkpoint.path}: other options than the optimizer's: ${some(differences, mostOptions)}; ${rest}`,
     );
   }
   const stored = renameTensors(checkpoint, options.rename);
+  const storedNames = new Set([...stored.keys()].map((name) => splitTensorName(name)?.parameter ?? name));
   const transfers: Transfer[] = [];
-  const notLoaded: NotLoaded[] = [];
+  const misfits: Misfit[] = [];
   const places = placesOf(state, stored, options.parameters);
   for (const { name, parameter, role } of places) {
     const tensor = stored.get(name);
     stored.delete(name);
     const expected = { shape: parameter.shape, dtype: storedAs(state, parameter, role) };
-    const reason = tensor ? mismatch(tensor, role, expected, options.convert) : "the file has no such tensor";
-    if (reason === undefined) transfers.push({ tensor, parameter, slot: role } as Transfer);
-    else notLoaded.push({ name, reason });
+    const misfit = tensor
+      ? mismatch(tensor, role, expected, options.convert)
+      : { reason: "the file has no such tensor" };
+    if (misfit === undefined) transfers.push({ tensor, parameter, slot: role } as Transfer);
+    else misfits.push({ name, ...misfit });
   }
-  for (const [name, { reason }] of unusedReasons(stored, options)) notLoaded.push({ name, reason });
+  misfits.push(...unused(stored, options));
   const rate = rateMismatch(state, checkpoint);
-  if (rate !== undefined && options.config === "match") notLoaded.push({ name: "learningRate", reason: rate });
-  if (notLoaded.length > 0 && options.mode === "strict") {
-    const problems = notLoaded.map(({ name, reason }) => `${name} (${reason})`);
+  if (rate !== undefined && options.config === "match") misfits.push({ name: "learningRate", reason: rate });
+  if (misfits.length > 0 && options.mode === "strict") {
+    const problems = describeMisfits(misfits, storedNames, new Set(state.engine.parameters.map(({ name }) => name)));
     const rest = 'nothing was changed; rename: … maps names, mode: "partial" loads what fits';
-    throw new AdamWError("CHECKPOINT", `${checkpoint.path} does not fit the optimizer: ${list(problems)}; ${rest}`);
+    throw new AdamWError("CHECKPOINT", `${checkpoint.path} does not fit the optimizer: ${problems}; ${rest}`);
   }
-  return { transfers, notLoaded };
+  return { transfers, notLoaded: misfits.map(({ name, reason }) => ({ name, reason })) };
 }
 
 /** Where the format says options, they are compared instead. */
@@ -95,10 +96,10 @@ function placesOf(state: OptimizerState, stored: ReadonlyMap<string, Tensor>, va
   return [...steps, ...slots, ...(wantsValues ? engine.parameters.map(place(valueName)) : [])];
 }
 
-function unusedReasons(unused: ReadonlyMap<string, Tensor>, options: PlanOptions): [string, { reason: string }][] {
-  return [...unused.keys()]
+function unused(left: ReadonlyMap<string, Tensor>, options: PlanOptions): Misfit[] {
+  return [...left.keys()]
     .filter((name) => options.parameters !== false || splitTensorName(name)?.role !== valueName)
-    .map((name) => [name, { reason: "the optimizer has no such tensor" }]);
+    .map((name) => ({ name, reason: "the optimizer has no such tensor" }));
 }
 
 /** What the safetensors format calls the type that the optimizer has there. */
@@ -111,21 +112,16 @@ function mismatch(
   role: Role,
   expected: Pick<Tensor, "shape" | "dtype">,
   convert: boolean,
-): string | undefined {
+): Omit<Misfit, "name"> | undefined {
   const shape = role === stepName ? [] : expected.shape;
   if (tensor.shape.join() !== shape.join()) {
-    return `shape [${tensor.shape.join(", ")}] where [${shape.join(", ")}] is expected`;
+    const reason = `shape [${tensor.shape.join(", ")}] where [${shape.join(", ")}] is expected`;
+    return { reason, shapes: [tensor.shape, shape] };
   }
   // Counts are integers whatever type they are stored in; that is checked when they are read.
   if (role === stepName || tensor.dtype === expected.dtype) return undefined;
   const converts = expected.dtype === "F32" && dtypeOf(tensor.dtype)?.get;
-  if (!converts) return `type ${tensor.dtype}, which cannot become ${expected.dtype}`;
-  return convert ? undefined : `type ${tensor.dtype} where ${expected.dtype} is expected; convert: true converts`;
-}
-
-const mostListed = 8;
-
-function list(entries: readonly string[]): string {
-  const more = entries.length > mostListed ? ` and ${entries.length - mostListed} more` : "";
-  return entries.slice(0, mostListed).join(", ") + more;
+  if (!converts) return { reason: `type ${tensor.dtype}, which cannot become ${expected.dtype}` };
+  if (convert) return undefined;
+  return { reason: `type ${tensor.dtype} where ${expected.dtype} is expected; convert: true converts` };
 }

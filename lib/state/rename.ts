@@ -1,6 +1,6 @@
 /** Other names for the parameters of a checkpoint. */
 
-import { AdamWError, describe } from "../errors.js";
+import { AdamWError, describe, some } from "../errors.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { splitTensorName, tensorName } from "./names.js";
 
@@ -37,10 +37,9 @@ function checkTable({ path, tensors, parameters }: Checkpoint, table: Readonly<R
   for (const name of tensors.keys()) known.add(splitTensorName(name)?.parameter ?? name);
   const unknown = Object.keys(table).find((name) => !known.has(name));
   if (unknown === undefined) return;
-  const some = [...known].slice(0, 8).join(", ") + (known.size > 8 ? " …" : "");
   throw new AdamWError(
     "INVALID_ARGUMENT",
-    `Expected rename to name parameters of ${path} (${some}) but received "${unknown}"`,
+    `Expected rename to name parameters of ${path} (${some([...known])}) but received "${unknown}"`,
   );
 }
 

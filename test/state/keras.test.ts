@@ -114,7 +114,7 @@ describe("states of the real Keras", function () {
   it("want names in Keras' order, and every shape to fit", async () => {
     const { optimizer } = make("plain");
     const swapped = optimizer.load(fixture("plain.keras"), { names: ["d2/kernel", "d1/bias", "d1/kernel", "d2/bias"] });
-    await rejectsLater("CHECKPOINT", swapped, "d2/kernel.exp_avg (shape [3, 4] where [4, 2] is expected)");
+    await rejectsLater("CHECKPOINT", swapped, "d2/kernel ([3, 4] in the file, [4, 2] here)");
   });
 
   it("want the same options, and as many variables", async () => {
