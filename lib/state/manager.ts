@@ -1,18 +1,12 @@
-/** Checkpoints of a training that runs for days: when to save, which to keep, where to go on. */
+/** Checkpoints of a training that runs for days: when to save, and where to go on. */
 
-import { readdir, readFile, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { AdamWError } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { integerFrom, isRecord, type Kind, parse, positive, text } from "../validate.js";
-import { AtomicFile } from "./atomic-file.js";
-import { CheckpointError, fileError } from "./errors.js";
-import { makeFolder } from "./folders.js";
+import { CheckpointFolder } from "./checkpoint-folder.js";
+import { CheckpointError } from "./errors.js";
 import type { LoadOptions, LoadReport } from "./load.js";
-import { indexName } from "./own-format.js";
 import { metadataKind, type SaveOptions, type SaveReport } from "./save.js";
-import { removeStale } from "./temporaries.js";
-import { manifestName } from "./tfjs-reader.js";
 
 /** What the manager needs of an AdamW or a LossScaleOptimizer. */
 export interface Saveable {
@@ -76,9 +70,6 @@ type ResolvedManagerOptions = CheckpointManagerOptions & Required<Pick<Checkpoin
 
 type Metadata = Readonly<Record<string, string>>;
 
-const pattern = /^checkpoint-(\d{12})(?:\.safetensors)?$/;
-const pointer = "latest";
-
 /**
  * Saves an optimizer now and then, and finds the newest checkpoint that is whole.
  *
@@ -96,6 +87,7 @@ const pointer = "latest";
 export class CheckpointManager {
   readonly #optimizer: Saveable;
   readonly #options: ResolvedManagerOptions;
+  readonly #folder: CheckpointFolder;
   #saving: Promise<SaveReport> | null = null;
   #failure: unknown;
   #lastIteration: number;
@@ -106,6 +98,7 @@ export class CheckpointManager {
     parse(saveable, optimizer, "optimizer");
     this.#optimizer = optimizer;
     this.#options = resolveFields(fields, options, "the options of CheckpointManager") as ResolvedManagerOptions;
+    this.#folder = new CheckpointFolder(this.#options.folder);
     this.#lastIteration = optimizer.iterations;
   }
 
@@ -161,45 +154,21 @@ export class CheckpointManager {
   }
 
   async #write(iteration: number, metadata: Metadata): Promise<SaveReport> {
-    const { folder, keep } = this.#options;
     const given = this.#options.save;
     const save = { parameters: true, ...given, metadata: { ...given.metadata, ...metadata } };
-    const extension = save.shardBytes === undefined ? ".safetensors" : "";
-    const name = `checkpoint-${String(iteration).padStart(12, "0")}${extension}`;
+    const folder = this.#folder;
+    const name = folder.nameOf(iteration, save.shardBytes !== undefined);
     // The state is copied before anything is awaited: steps may go on as soon as this returns.
-    try {
-      makeFolder(folder);
-    } catch (error) {
-      throw fileError(folder, error);
-    }
-    const report = await this.#optimizer.save(join(folder, name), save);
-    await AtomicFile.write(join(folder, pointer), (file) => file.write(Buffer.from(`${name}\n`), 0));
-    const whole = (await this.checkpoints()).filter((other) => other < name);
-    const unfinished = (await this.#names()).filter((other) => other < name && !whole.includes(other));
-    for (const old of [...whole.slice(keep - 1), ...unfinished]) {
-      await rm(join(folder, old), { recursive: true, force: true });
-    }
-    await removeStale(folder, (left) => pattern.test(left));
+    folder.make();
+    const report = await this.#optimizer.save(folder.pathOf(name), save);
+    await folder.point(name);
+    await folder.prune(name, this.#options.keep);
     return report;
   }
 
   /** The checkpoints in the folder, newest first; a folder that a save never finished is none. @throws FILE */
   async checkpoints(): Promise<string[]> {
-    const names = await this.#names();
-    const finished = await Promise.all(names.map((name) => isFinished(join(this.#options.folder, name))));
-    return names.filter((_, i) => finished[i]);
-  }
-
-  async #names(): Promise<string[]> {
-    const { folder } = this.#options;
-    const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return [];
-      throw fileError(folder, error);
-    });
-    return names
-      .filter((name) => pattern.test(name))
-      .sort()
-      .reverse();
+    return this.#folder.checkpoints();
   }
 
   /**
@@ -208,17 +177,10 @@ export class CheckpointManager {
    * @throws what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged
    */
   async resume(options: LoadOptions = {}): Promise<ResumeReport | null> {
-    const { folder } = this.#options;
-    const names = await this.checkpoints();
-    const latest = await readFile(join(folder, pointer), "utf8").then(
-      (line) => line.trim(),
-      () => "",
-    );
-    const ordered = names.includes(latest) ? [latest, ...names.filter((name) => name !== latest)] : names;
     const damaged: CheckpointError[] = [];
-    for (const name of ordered) {
+    for (const name of await this.#folder.inOrder()) {
       try {
-        const report = await this.#optimizer.load(join(folder, name), options);
+        const report = await this.#optimizer.load(this.#folder.pathOf(name), options);
         this.#lastIteration = this.#optimizer.iterations;
         return { ...report, damaged };
       } catch (error) {
@@ -240,13 +202,4 @@ export class CheckpointManager {
 /** @throws INVALID_ARGUMENT */
 function parseMetadataOption(options: ManagedSaveOptions, method: string): Metadata {
   return resolveFields(managedSaveFields, options, `the options of ${method}`).metadata ?? {};
-}
-
-/** A folder of files is a checkpoint from the moment on in which its index is there. */
-async function isFinished(path: string): Promise<boolean> {
-  const find = (name: string) => stat(name).catch(() => null);
-  if (!(await find(path))?.isDirectory()) return true;
-  return (await Promise.all([indexName, manifestName].map((name) => find(join(path, name))))).some(
-    (found) => found !== null,
-  );
 }
