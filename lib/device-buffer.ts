@@ -13,7 +13,7 @@ import {
 import { checkArray, makeArray } from "./host-array.js";
 import { inspection, shownAs } from "./inspection.js";
 import { type NativeBuffer, type NativeStream, native } from "./native.js";
-import { refuseCapture, Stream } from "./stream.js";
+import { refuseCapture, streamOn } from "./stream.js";
 import { integerFrom, listOf, parse } from "./validate.js";
 
 /** One block of memory, which its parts share. */
@@ -254,11 +254,3 @@ export class DeviceBuffer<D extends DType = DType> {
 }
 
 const kindOf = (device: string) => device.replace(/:.*/, "");
-
-/** A stream given by its object or its handle; undefined: the device's default one. @throws DEVICE_MISMATCH */
-export function streamOn(device: string, stream: Stream | bigint | undefined): NativeStream {
-  if (!(stream instanceof Stream)) return new native.Stream(device, stream);
-  const wanted = new native.Stream(device).device;
-  if (stream.device === wanted) return stream.native;
-  throw new AdamWError("DEVICE_MISMATCH", `Expected a stream of ${wanted} but received one of ${stream.device}`);
-}

@@ -3,7 +3,7 @@
 import { AheadStepper } from "./ahead-stepper.js";
 import type { Bindings } from "./bindings.js";
 import { checkOffload, type Runtime } from "./device.js";
-import { DeviceBuffer, streamOn } from "./device-buffer.js";
+import { DeviceBuffer } from "./device-buffer.js";
 import { DirectStepper } from "./direct-stepper.js";
 import type { HostArray } from "./dtypes.js";
 import { makeArray } from "./host-array.js";
@@ -15,7 +15,7 @@ import type { Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
 import type { StepReport } from "./step-report.js";
 import { Blocks, type Step, type Stepper } from "./stepper.js";
-import { Stream } from "./stream.js";
+import { Stream, streamOn } from "./stream.js";
 
 /** The counts of native/rule/hyper.h: what an optimizer remembers besides its slots. */
 export interface Counters {

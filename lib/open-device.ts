@@ -1,9 +1,9 @@
 /** Devices that lend memory and streams. */
 
-import { DeviceBuffer, streamOn } from "./device-buffer.js";
+import { DeviceBuffer } from "./device-buffer.js";
 import { type DType, dtypeKind, dtypes, type HostArray } from "./dtypes.js";
 import { type DeviceInfo, native } from "./native.js";
-import { Stream } from "./stream.js";
+import { Stream, streamOn } from "./stream.js";
 import { boolean, integerFrom, type Kind, parse, parseRecord, text } from "./validate.js";
 
 export interface AllocateOptions {

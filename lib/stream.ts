@@ -134,6 +134,14 @@ export class Stream {
   }
 }
 
+/** A stream given by its object or its handle; undefined: the device's default one. @throws DEVICE_MISMATCH */
+export function streamOn(device: string, stream: Stream | bigint | undefined): NativeStream {
+  if (!(stream instanceof Stream)) return new native.Stream(device, stream);
+  const wanted = new native.Stream(device).device;
+  if (stream.device === wanted) return stream.native;
+  throw new AdamWError("DEVICE_MISMATCH", `Expected a stream of ${wanted} but received one of ${stream.device}`);
+}
+
 /** Work that only makes sense outside a capture is about to begin. @throws BUSY */
 export function refuseCapture(what: string): void {
   if (capture) throw new AdamWError("BUSY", `A stream is being captured, and ${what} cannot be part of a graph`);
