@@ -20,7 +20,7 @@ export const errorCodes = {
   CHECKPOINT: "A checkpoint is damaged, incomplete, or belongs to other parameters.",
   NATIVE: "The native addon could not be loaded, is of another version, or failed unexpectedly.",
   MISSING_PACKAGE: "An optional package is not installed; the message names it.",
-  FILE: "A file could not be read or written; the message says what the system said.",
+  FILE: "A file could not be read or written; the message says why, `cause` what the system said.",
   ABORTED: "The operation was stopped by its AbortSignal.",
 } as const;
 
