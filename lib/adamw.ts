@@ -4,6 +4,7 @@ import { configToOptions, optionsToConfig } from "./config.js";
 import { Core } from "./core.js";
 import type { RuntimeOptions } from "./device.js";
 import type { DeviceBuffer } from "./device-buffer.js";
+import { invalid } from "./errors.js";
 import type { WeightDecayExclusions } from "./exclusions.js";
 import { type Gradients, givenGradients } from "./gradients.js";
 import { inspection, shownAs } from "./inspection.js";
@@ -148,6 +149,7 @@ export class AdamW {
 
   /** The loss to differentiate: multiplied with the loss scale that steps divide the gradients by. Waits for the steps issued. */
   scaleLoss(loss: number): number {
+    if (typeof loss !== "number") throw invalid("loss", "a number", loss);
     const { engine, scale } = this[coreOf].scaling;
     return loss * (engine ? engine.counters.lossScale : scale);
   }

@@ -30,6 +30,8 @@ describe("LossScaleOptimizer", () => {
     const { optimizer, kernel, gradients } = scaled({ initialScale: 8 });
     const plain = pair();
     expect(optimizer.scaleLoss(3)).to.equal(24);
+    expect(optimizer.scaleLoss(Number.POSITIVE_INFINITY)).to.equal(Number.POSITIVE_INFINITY);
+    rejects(() => optimizer.scaleLoss("3" as never), 'a number for loss but received "3"');
     const report = optimizer.apply(gradients.map((gradient) => gradient.map((x) => 8 * x)));
     plain.optimizer.step();
     expect(report).to.include({ lossScale: 8, finite: true });

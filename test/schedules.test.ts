@@ -178,7 +178,15 @@ describe("schedules", () => {
     [() => new CosineDecayRestarts({ initialLearningRate: 1, firstDecaySteps: 5, tMul: 0.5 }), "≥ 1 for tMul"],
     [
       () => new schedules.PiecewiseConstantDecay({ boundaries: [1], values: [1] }),
-      "an array of 0, one fewer than values,",
+      "an array of 2, one more than boundaries, for values but received [1]",
+    ],
+    [
+      () =>
+        new Join({
+          schedules: [new schedules.PolynomialDecay({ initialLearningRate: 1, decaySteps: 1 })],
+          boundaries: [1],
+        }),
+      "an array of 2, one more than boundaries, for schedules",
     ],
     [() => new schedules.PiecewiseConstantDecay({ boundaries: [2, 1], values: [1, 2, 3] }), "ascending steps"],
     [() => new Join({ schedules: [], boundaries: [] }), "an array of 1 or more for schedules"],
@@ -192,6 +200,17 @@ describe("schedules", () => {
       rejects(make, ...parts);
     });
   }
+
+  it("reject what is no step", () => {
+    const decay = new CosineDecay({ initialLearningRate: 1, decaySteps: 10 });
+    for (const step of [-1, Number.NaN, Number.POSITIVE_INFINITY, "x", undefined]) {
+      rejects(
+        () => decay.at(step as number),
+        "a finite number ≥ 0 for step",
+        typeof step === "string" ? '"x"' : `${step}`,
+      );
+    }
+  });
 
   it("survive JSON, nested ones too", () => {
     const positive = fc.double({ min: 1e-6, max: 1e6, noNaN: true });

@@ -42,7 +42,7 @@ export class CosineDecayRestarts extends Schedule<Resolved> {
     super(CosineDecayRestarts.fields, options);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { initialLearningRate, firstDecaySteps, tMul, mMul, alpha } = this.options;
     const period = this.#period(step);
     const done = (step - this.#start(period)) / (firstDecaySteps * tMul ** period);

@@ -40,7 +40,7 @@ export class CosineDecay extends Schedule<Resolved> {
     super(CosineDecay.fields, options);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { initialLearningRate, decaySteps, alpha, warmupTarget, warmupSteps } = this.options;
     // Keras ignores warmup_steps where there is no target.
     const warmup = warmupTarget === null ? 0 : warmupSteps;

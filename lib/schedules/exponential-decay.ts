@@ -34,7 +34,7 @@ export class ExponentialDecay extends Schedule<Resolved> {
     super(ExponentialDecay.fields, options);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { initialLearningRate, decaySteps, decayRate, staircase } = this.options;
     const periods = step / decaySteps;
     return initialLearningRate * decayRate ** (staircase ? Math.floor(periods) : periods);

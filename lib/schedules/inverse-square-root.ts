@@ -34,7 +34,7 @@ export class InverseSquareRoot extends Schedule<Resolved> {
     super(InverseSquareRoot.fields, options);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { initialLearningRate, warmupTarget, warmupSteps } = this.options;
     if (step < warmupSteps) return line(initialLearningRate, warmupTarget, step / warmupSteps);
     return warmupTarget * Math.sqrt(warmupSteps / step);

@@ -34,7 +34,7 @@ export class InverseTimeDecay extends Schedule<Resolved> {
     super(InverseTimeDecay.fields, options);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { initialLearningRate, decaySteps, decayRate, staircase } = this.options;
     const periods = step / decaySteps;
     return initialLearningRate / (1 + decayRate * (staircase ? Math.floor(periods) : periods));

@@ -30,12 +30,12 @@ export class Join extends Schedule<Resolved> {
     super(Join.fields, options);
     const { boundaries, schedules } = this.options;
     if (boundaries.length !== schedules.length - 1) {
-      throw invalid("boundaries", `an array of ${schedules.length - 1}, one fewer than schedules,`, boundaries);
+      throw invalid("schedules", `an array of ${boundaries.length + 1}, one more than boundaries,`, schedules);
     }
     checkAscending(boundaries);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { boundaries, schedules } = this.options;
     const current = boundaries.findLastIndex((boundary) => boundary <= step);
     return (schedules[current + 1] as LearningRateSchedule).at(step - (boundaries[current] ?? 0));

@@ -63,7 +63,7 @@ export class OneCycle extends Schedule<Resolved> {
     ];
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     let start = 0;
     let from = this.#first;
     for (const { end, to } of this.#phases) {

@@ -29,12 +29,12 @@ export class PiecewiseConstantDecay extends Schedule<Resolved> {
     super(PiecewiseConstantDecay.fields, options);
     const { boundaries, values } = this.options;
     if (boundaries.length !== values.length - 1) {
-      throw invalid("boundaries", `an array of ${values.length - 1}, one fewer than values,`, boundaries);
+      throw invalid("values", `an array of ${boundaries.length + 1}, one more than boundaries,`, values);
     }
     checkAscending(boundaries);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { boundaries, values } = this.options;
     const next = boundaries.findIndex((boundary) => step <= boundary);
     return values.at(next) as number; // -1, past every boundary, is the last value

@@ -37,7 +37,7 @@ export class PolynomialDecay extends Schedule<Resolved> {
     super(PolynomialDecay.fields, options);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { initialLearningRate, decaySteps, endLearningRate, power, cycle } = this.options;
     const cycles = cycle ? Math.max(1, Math.ceil(step / decaySteps)) : 1;
     const done = Math.min(1, step / (decaySteps * cycles));

@@ -3,7 +3,7 @@
 import { type Fields, readFields, resolveFields, tellingFields, writeFields } from "../fields.js";
 import { inspection, shownAs } from "../inspection.js";
 import { noNested, serialize } from "../keras-object.js";
-import { type Kind, type ReadNested, text } from "../validate.js";
+import { type Kind, nonNegative, parse, type ReadNested, text } from "../validate.js";
 
 /** Anything with these two methods can be a learning rate or a weight decay. */
 export interface LearningRateSchedule {
@@ -50,7 +50,13 @@ export abstract class Schedule<Options extends object> implements LearningRateSc
     this.options = resolveFields(fields, options, `the options of ${new.target.name}`);
   }
 
-  abstract at(step: number): number;
+  /** @throws INVALID_ARGUMENT for what is no step: a negative number, NaN, no number at all */
+  at(step: number): number {
+    return this.valueAt(parse(nonNegative, step, "step"));
+  }
+
+  /** at() for a finite step ≥ 0. */
+  protected abstract valueAt(step: number): number;
 
   getConfig(): Record<string, unknown> {
     return writeFields(this.#fields, this.options);

@@ -37,7 +37,7 @@ export class WarmupLinear extends Schedule<Resolved> {
     super(WarmupLinear.fields, options);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { initialLearningRate, warmupTarget, warmupSteps, decaySteps, endLearningRate } = this.options;
     if (step < warmupSteps) return line(initialLearningRate, warmupTarget, step / warmupSteps);
     return line(warmupTarget, endLearningRate, (step - warmupSteps) / decaySteps);

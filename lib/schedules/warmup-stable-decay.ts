@@ -53,7 +53,7 @@ export class WarmupStableDecay extends Schedule<Resolved> {
     super(WarmupStableDecay.fields, options);
   }
 
-  at(step: number): number {
+  protected override valueAt(step: number): number {
     const { initialLearningRate, warmupTarget, warmupSteps, stableSteps, decaySteps, endLearningRate } = this.options;
     if (step < warmupSteps) return line(initialLearningRate, warmupTarget, step / warmupSteps);
     const done = (step - warmupSteps - stableSteps) / decaySteps;
