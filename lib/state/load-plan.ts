@@ -8,6 +8,7 @@ import type { Parameter } from "../parameters.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
 import { configDifferences } from "./config-differences.js";
 import { dtypeOf } from "./dtypes.js";
+import { withoutHalves } from "./halves.js";
 import { describeMisfits, type Misfit, type NotLoaded } from "./misfits.js";
 import { type Role, splitTensorName, stepName, tensorName, valueName } from "./names.js";
 import { type OptimizerState, stateSlots } from "./optimizer-state.js";
@@ -69,7 +70,8 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
     const rest = 'nothing was changed; rename: … maps names, mode: "partial" loads what fits';
     throw new AdamWError("CHECKPOINT", `${checkpoint.path} does not fit the optimizer: ${problems}; ${rest}`);
   }
-  return { transfers, notLoaded: misfits.map(({ name, reason }) => ({ name, reason })) };
+  const { transfers: whole, halves } = withoutHalves(transfers, misfits);
+  return { transfers: whole, notLoaded: [...misfits, ...halves].map(({ name, reason }) => ({ name, reason })) };
 }
 
 /** Where the format says options, they are compared instead. */

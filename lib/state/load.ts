@@ -9,6 +9,7 @@ import { openCheckpoint } from "./formats.js";
 import { planLoad } from "./load-plan.js";
 import type { NotLoaded } from "./misfits.js";
 import { tensorName } from "./names.js";
+import { newAverages } from "./new-averages.js";
 import type { OptimizerState } from "./optimizer-state.js";
 import type { Rename } from "./rename.js";
 import { restoreCounts, verifyCounts } from "./restored-counts.js";
@@ -16,7 +17,10 @@ import { callbackKind, parsePath } from "./transfer-options.js";
 import { Transfers } from "./transfers.js";
 
 export interface LoadOptions extends TransferOptions {
-  /** "strict": everything must fit. "partial": what fits is loaded, the report says what did not. @default "strict" */
+  /**
+   * "strict": everything must fit. "partial": what fits is loaded, the report says what did not. A parameter's count and
+   * its moments are loaded together or not at all. @default "strict"
+   */
   mode?: "strict" | "partial";
   /** "match": the options in the file must be the optimizer's. "keep": the optimizer keeps its own. @default "match" */
   config?: "match" | "keep";
@@ -99,9 +103,14 @@ async function loadFrom(
   const counts = await verifyCounts(state, checkpoint, plan.transfers);
   const transfers = new Transfers(state, path, plan.transfers, options);
   await transfers.verify();
+  const copies = newAverages(state, plan.transfers, counts.steps);
   await transfers.fill();
   try {
     await transfers.replace();
+    // Of the parameters as they are now that they are loaded.
+    const averages = new Transfers(state, path, copies, {});
+    await averages.fill();
+    await averages.replace();
   } catch (error) {
     release("incomplete");
     const message = `${path} failed when it was read for the second time, so the state is incomplete: load again (${(error as Error).message})`;

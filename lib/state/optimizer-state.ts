@@ -93,10 +93,13 @@ export function copiedValues(
  * way. Reading throws as copiedValues() does.
  */
 export function liveValues({ engine }: OptimizerState): Tensor[] {
-  return engine.parameters.map((parameter) =>
-    liveTensor(tensorName(parameter.name, valueName), dtypeOf(parameter.value), parameter, (to, start) =>
-      getElements(checkValue(parameter), to, start),
-    ),
+  return engine.parameters.map(liveValue);
+}
+
+/** As liveValues, of one parameter. */
+export function liveValue(parameter: Parameter): Tensor {
+  return liveTensor(tensorName(parameter.name, valueName), dtypeOf(parameter.value), parameter, (to, start) =>
+    getElements(checkValue(parameter), to, start),
   );
 }
 
