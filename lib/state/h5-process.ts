@@ -19,6 +19,7 @@ export type H5Value = Float32Array | Int32Array | BigInt64Array;
 
 export type H5Request = { readonly id: number; readonly path: string } & (
   | { readonly kind: "read"; readonly groups: readonly string[]; readonly mostBytes: number }
+  | { readonly kind: "list" }
   | { readonly kind: "write"; readonly values: readonly { readonly path: string; readonly value: H5Value }[] }
 );
 
@@ -81,6 +82,11 @@ export class H5Process {
   /** The variables of each group, null for groups that are not there. @throws CHECKPOINT */
   async read(path: string, groups: readonly string[], mostBytes: number): Promise<(readonly H5Variable[] | null)[]> {
     return (await this.#ask({ kind: "read", path, groups, mostBytes })) as (readonly H5Variable[] | null)[];
+  }
+
+  /** The names of what is at the root. @throws CHECKPOINT */
+  async list(path: string): Promise<readonly string[]> {
+    return (await this.#ask({ kind: "list", path })) as readonly string[];
   }
 
   /** Sets datasets that exist. @throws CHECKPOINT */

@@ -29,8 +29,11 @@ process.on("message", (request: H5Request) => {
 process.send?.({ id: 0, result: null });
 
 function run(request: H5Request): unknown {
-  const file = new library.File(request.path, request.kind === "read" ? "r" : "a");
+  const file = new library.File(request.path, request.kind === "write" ? "a" : "r");
+  // Opening throws nothing, and what is not open has nothing in it.
+  if (file.file_id < 0n) throw new Error("the HDF5 library cannot open it");
   try {
+    if (request.kind === "list") return file.keys();
     if (request.kind === "read") return request.groups.map((group) => readGroup(file, group, request.mostBytes));
     for (const { path, value } of request.values) write(file, path, value);
     return file.flush();

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { describe } from "../errors.js";
 import type { SerializedObject } from "../keras-object.js";
 import { isRecord } from "../validate.js";
-import type { ByteSource } from "./byte-file.js";
+import { ByteMemory, type ByteSource } from "./byte-file.js";
 import { CheckpointError } from "./errors.js";
+import { checkH5Length } from "./h5-length.js";
 import { parseStrictJson } from "./strict-json.js";
 import type { ZipEntry } from "./zip-reader.js";
 
@@ -60,18 +61,23 @@ export function asAdamW(optimizer: Record<string, unknown>, fail: (problem: stri
   return { ...envelope, class_name: "AdamW", config: { ...config, ...decay } };
 }
 
-/** Runs `use` with the weights of an archive as a file of their own. */
+/** Runs `use` with the weights of an archive as a file of their own. @throws CHECKPOINT for a file that was cut */
 export async function withWeightsFile<T>(
   source: ByteSource,
   entries: ReadonlyMap<string, ZipEntry> | null,
   use: (path: string, size: number) => Promise<T>,
 ): Promise<T> {
-  if (entries === null) return use(source.path, source.size);
+  if (entries === null) {
+    await checkH5Length(source);
+    return use(source.path, source.size);
+  }
   const entry = entries.get(weightsName) as ZipEntry;
   const folder = await mkdtemp(join(tmpdir(), "fused-adamw-keras-"));
   try {
     const path = join(folder, weightsName);
-    await writeFile(path, await entry.bytes(largestWeights));
+    const bytes = await entry.bytes(largestWeights);
+    await checkH5Length(new ByteMemory(source.path, bytes));
+    await writeFile(path, bytes);
     return await use(path, entry.size);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -8,7 +8,8 @@ import { dtypeOf } from "./dtypes.js";
 import { CheckpointError, UnsaidError } from "./errors.js";
 import { H5Process, type H5Variable } from "./h5-process.js";
 import { readKerasConfig, withWeightsFile } from "./keras-files.js";
-import { innerGroup, kerasLayout, type LayoutOptions, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
+import { kerasLayout, type LayoutOptions, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
+import { type KerasVariables, readVariables } from "./keras-variables.js";
 import { stepName, tensorName } from "./names.js";
 import { memoryTensor } from "./optimizer-state.js";
 import type { ZipEntry } from "./zip-reader.js";
@@ -35,26 +36,18 @@ export async function openKeras(
     if (!names)
       throw new UnsaidError(path, "names", "Keras' variables have numbers only, and it does not say the names");
     if (!options) throw new UnsaidError(path, "options", "it does not say the options of its optimizer");
-    const groups = await readGroups(source, entries);
-    return describe(path, groups, names, options, config);
+    const variables = await readFrom(source, entries);
+    return describe(path, variables, names, options, config);
   } finally {
     await source.close();
   }
 }
 
-interface Groups {
-  readonly own: readonly H5Variable[];
-  /** The inner optimizer's, where a loss scaler is around it. */
-  readonly inner: readonly H5Variable[] | null;
-}
-
-async function readGroups(source: ByteSource, entries: ReadonlyMap<string, ZipEntry> | null): Promise<Groups> {
+async function readFrom(source: ByteSource, entries: ReadonlyMap<string, ZipEntry> | null): Promise<KerasVariables> {
   return withWeightsFile(source, entries, async (file, size) => {
     const library = await H5Process.start(source.path);
     try {
-      const [own, inner = null] = await library.read(file, [ownGroup, innerGroup], size * 2);
-      if (!own) throw new CheckpointError(source.path, "the model was saved without an optimizer", { key: ownGroup });
-      return { own, inner };
+      return await readVariables(library, source.path, file, size * 2);
     } finally {
       library.close();
     }
@@ -71,7 +64,7 @@ function scalar(path: string, variables: readonly H5Variable[], place: number): 
 
 function describe(
   path: string,
-  { own, inner }: Groups,
+  { own, inner }: KerasVariables,
   names: readonly string[],
   options: LayoutOptions,
   config: SerializedObject | null,

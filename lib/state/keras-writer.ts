@@ -15,6 +15,7 @@ import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js"
 import { H5Process, type H5Value, type H5Variable } from "./h5-process.js";
 import { isKerasArchive, readKerasConfig, weightsName, withWeightsFile } from "./keras-files.js";
 import { innerGroup, kerasLayout, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
+import { readVariables } from "./keras-variables.js";
 import { elementsIn, memoryTensor } from "./optimizer-state.js";
 import type { WriteOptions } from "./safetensors-writer.js";
 import { readZip, type ZipEntry } from "./zip-reader.js";
@@ -115,8 +116,7 @@ async function update(
   checkSignal(signal, "Saving");
   const library = await H5Process.start(path);
   try {
-    const [own, inner = null] = await library.read(file, [ownGroup, innerGroup], Number.MAX_SAFE_INTEGER);
-    if (!own) throw new CheckpointError(path, "the model was saved without an optimizer", { key: ownGroup });
+    const { own, inner } = await readVariables(library, path, file, Number.MAX_SAFE_INTEGER);
     checkSignal(signal, "Saving");
     const values = await valuesFor(path, checkpoint, inner ?? own);
     const { growthCounter = 0, lossScale = 1 } = checkpoint.counters;

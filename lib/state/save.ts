@@ -25,7 +25,7 @@ export interface SaveOptions extends TransferOptions {
   /**
    * "fused-adamw": our own. "torch": what PyTorch's load_state_dict takes. "keras": into a model that Keras has saved
    * at the path. "tfjs": a folder with a model.json and shards, into the LayersModel that is there or on its own.
-   * @default by the extension: .pt is PyTorch's, .keras and .h5 are Keras', .json is TensorFlow.js', .npz and others of
+   * @default by the extension: .pt is PyTorch's, .keras and .weights.h5 are Keras', .json is TensorFlow.js', .npz and others of
    *   formats that are not written are errors, and the rest is ours
    */
   format?: WritableFormat | undefined;

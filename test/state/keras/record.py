@@ -76,6 +76,8 @@ def record():
         state = values(made.optimizer.variables)
         train(made, SAVED, END)
         expected[name] = {"saved": saved, "state": state, "end": values(made.trainable_variables)}
+    made = model(CASES["plain"])
+    made.save(HERE / "legacy.h5")
     (HERE / "expected.json").write_text(json.dumps({"names": NAMES, "cases": expected}) + "\n")
 
 
