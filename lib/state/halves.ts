@@ -1,6 +1,5 @@
 /** State of a parameter that means something only together, of which a file has a part that fits. */
 
-import type { Transfer } from "./load-plan.js";
 import type { Misfit } from "./misfits.js";
 import { type Role, splitTensorName, stepName, tensorName } from "./names.js";
 
@@ -13,20 +12,26 @@ const together: readonly Role[] = [stepName, "moment1", "moment2"];
 /** Nothing without them, while they are whole without it. */
 const dependent: readonly Role[] = [...together, "maxMoment2"];
 
-export interface Wholes {
-  readonly transfers: readonly Transfer[];
+/** A tensor on its way. */
+interface Part {
+  readonly parameter: { readonly name: string };
+  readonly slot: Role;
+}
+
+export interface Wholes<T> {
+  readonly transfers: readonly T[];
   /** Each with the tensor that it is no use without. */
   readonly halves: readonly Misfit[];
 }
 
 /** The transfers without the halves of what `misfits` leave incomplete. */
-export function withoutHalves(transfers: readonly Transfer[], misfits: readonly Misfit[]): Wholes {
+export function withoutHalves<T extends Part>(transfers: readonly T[], misfits: readonly Misfit[]): Wholes<T> {
   const lacking = new Map<string, string>();
   for (const { name } of misfits) {
     const parts = splitTensorName(name);
     if (parts && together.includes(parts.role) && !lacking.has(parts.parameter)) lacking.set(parts.parameter, name);
   }
-  const isHalf = ({ parameter, slot }: Transfer) => dependent.includes(slot) && lacking.has(parameter.name);
+  const isHalf = ({ parameter, slot }: Part) => dependent.includes(slot) && lacking.has(parameter.name);
   return {
     transfers: transfers.filter((transfer) => !isHalf(transfer)),
     halves: transfers.filter(isHalf).map(({ parameter, slot }) => ({
