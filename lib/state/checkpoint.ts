@@ -52,6 +52,14 @@ export interface Checkpoint {
   close(): Promise<void>;
 }
 
+/** What a writer put into its file. */
+export interface Contents {
+  /** Of the file, or of all files. */
+  readonly bytes: number;
+  /** The names of the checkpoint's tensors that are in it, in whatever form. */
+  readonly written: ReadonlySet<string>;
+}
+
 /** How far saving or loading is. */
 export interface Progress {
   readonly done: number;

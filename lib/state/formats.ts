@@ -3,7 +3,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { AdamWError } from "../errors.js";
 import { ByteFile, readBytes } from "./byte-file.js";
-import type { Checkpoint } from "./checkpoint.js";
+import type { Checkpoint, Contents } from "./checkpoint.js";
 import { CheckpointError, fileError } from "./errors.js";
 import { foreignKind } from "./foreign-files.js";
 import { openForeignSafetensors } from "./foreign-safetensors.js";
@@ -12,6 +12,7 @@ import { h5Signature } from "./h5-length.js";
 import { isKerasArchive } from "./keras-files.js";
 import { type KerasOptions, openKeras } from "./keras-reader.js";
 import { writeKeras } from "./keras-writer.js";
+import { leftOut } from "./left-out.js";
 import { isOwn } from "./metadata.js";
 import { indexName, openOwnFolder, readOwn, writeOwn } from "./own-format.js";
 import { readSafetensors } from "./safetensors-reader.js";
@@ -115,7 +116,7 @@ export interface FormatWriteOptions extends WriteOptions {
   readonly shardBytes?: number | undefined;
 }
 
-/** Who writes the formats. Each returns the bytes it wrote. */
+/** Who writes the formats. */
 const writers = {
   "fused-adamw": writeOwn,
   torch: writeTorch,
@@ -123,13 +124,24 @@ const writers = {
   tfjs: writeTfjs,
 } satisfies Record<
   WritableFormat,
-  (path: string, checkpoint: Checkpoint, options: FormatWriteOptions) => Promise<number>
+  (path: string, checkpoint: Checkpoint, options: FormatWriteOptions) => Promise<Contents>
 >;
 
-export function writeCheckpoint(
+export interface WriteReport {
+  /** Bytes in all. */
+  readonly bytes: number;
+  /** How many of the checkpoint's tensors are in the file. */
+  readonly tensors: number;
+  /** What the format has no place for, a sentence each. */
+  readonly leftOut: readonly string[];
+}
+
+export async function writeCheckpoint(
   path: string,
   checkpoint: Checkpoint,
   { format = formatOf(path), ...options }: FormatWriteOptions & { readonly format?: WritableFormat | undefined },
-): Promise<number> {
-  return writers[format](path, checkpoint, options);
+): Promise<WriteReport> {
+  const { bytes, written } = await writers[format](path, checkpoint, options);
+  const tensors = [...checkpoint.tensors.keys()].filter((name) => written.has(name)).length;
+  return { bytes, tensors, leftOut: leftOut(checkpoint, format, written) };
 }

@@ -9,13 +9,14 @@ import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import { ByteFile } from "./byte-file.js";
 import { ByteSink } from "./byte-sink.js";
-import type { Checkpoint, Tensor } from "./checkpoint.js";
+import type { Checkpoint, Contents, Tensor } from "./checkpoint.js";
 import { optionDifferences } from "./config-differences.js";
 import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js";
 import { H5Process, type H5Value, type H5Variable } from "./h5-process.js";
 import { isKerasArchive, readKerasConfig, weightsName, withWeightsFile } from "./keras-files.js";
 import { innerGroup, kerasLayout, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
 import { readVariables } from "./keras-variables.js";
+import { stepName, tensorName } from "./names.js";
 import { elementsIn, memoryTensor } from "./optimizer-state.js";
 import type { WriteOptions } from "./safetensors-writer.js";
 import { readZip, type ZipEntry } from "./zip-reader.js";
@@ -24,12 +25,12 @@ import { writeZip, type ZipContent } from "./zip-writer.js";
 const zipStart = Buffer.from("PK\x03\x04");
 
 /**
- * Bytes of the file. It must be there already: Keras makes it with the model.
+ * The file must be there already: Keras makes it with the model.
  *
  * @throws CHECKPOINT when its optimizer has other options or variables, FILE, ABORTED, MISSING_PACKAGE; what was at
  *   `path` is whole then
  */
-export async function writeKeras(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<number> {
+export async function writeKeras(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<Contents> {
   const source = await openModel(path);
   const folder = await mkdtemp(join(tmpdir(), "fused-adamw-keras-"));
   try {
@@ -40,11 +41,13 @@ export async function writeKeras(path: string, checkpoint: Checkpoint, options: 
     if (entries) await checkConfig(path, checkpoint, entries);
     const file = join(folder, weightsName);
     await withWeightsFile(source, entries, (weights) => copyFile(weights, file));
-    await update(path, file, checkpoint, options.signal);
-    const bytes = await readFile(file);
-    const weights = memoryTensor(weightsName, "U8", [bytes.length], bytes);
-    if (entries) return await writeZip(path, await contentsWith(entries, weights), options);
-    return await writeBytes(path, weights, options);
+    const written = await update(path, file, checkpoint, options.signal);
+    const content = await readFile(file);
+    const weights = memoryTensor(weightsName, "U8", [content.length], content);
+    const bytes = entries
+      ? await writeZip(path, await contentsWith(entries, weights), options)
+      : await writeBytes(path, weights, options);
+    return { bytes, written };
   } catch (error) {
     throw fileError(path, error);
   } finally {
@@ -106,19 +109,19 @@ async function contentsWith(entries: ReadonlyMap<string, ZipEntry>, weights: Ten
   );
 }
 
-/** Sets the variables in the HDF5 file at `file`, after every one of them was found to fit. */
+/** Sets the variables in the HDF5 file at `file`, after every one of them was found to fit. The tensors that they hold. */
 async function update(
   path: string,
   file: string,
   checkpoint: Checkpoint,
   signal: StopSignal | undefined,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   checkSignal(signal, "Saving");
   const library = await H5Process.start(path);
   try {
     const { own, inner } = await readVariables(library, path, file, Number.MAX_SAFE_INTEGER);
     checkSignal(signal, "Saving");
-    const values = await valuesFor(path, checkpoint, inner ?? own);
+    const { values, written } = await valuesFor(path, checkpoint, inner ?? own);
     const { growthCounter = 0, lossScale = 1 } = checkpoint.counters;
     const scaler: [number, H5Value][] = [
       [scalerAt.growthCounter, Int32Array.of(growthCounter)],
@@ -136,6 +139,7 @@ async function update(
       : values.map(at(ownGroup, 0));
     checkSignal(signal, "Saving");
     await library.write(file, list);
+    return written;
   } finally {
     library.close();
   }
@@ -145,13 +149,13 @@ async function valuesFor(
   path: string,
   { optimizer, parameters, tensors, counters, learningRate }: Checkpoint,
   variables: readonly H5Variable[],
-): Promise<[number, H5Value][]> {
+): Promise<{ values: [number, H5Value][]; written: ReadonlySet<string> }> {
   if (!optimizer) throw new CheckpointError(path, "the checkpoint does not say which options its optimizer had");
   const names = parameters.filter(({ frozen }) => !frozen).map(({ name }) => name);
   const layout = kerasLayout(path, layoutOptions(path, optimizer), names, variables.length);
-  const steps = counters.steps ?? 0;
+  const count = counters.steps ?? 0;
   const values: [number, H5Value][] = [
-    [0, variables[0]?.dtype === "I64" ? BigInt64Array.of(BigInt(steps)) : Int32Array.of(steps)],
+    [0, variables[0]?.dtype === "I64" ? BigInt64Array.of(BigInt(count)) : Int32Array.of(count)],
   ];
   if ((layout.learningRate !== undefined) !== (learningRate !== null)) {
     const [there, here] = learningRate === null ? ["a number", "a schedule"] : ["a schedule", "a number"];
@@ -173,5 +177,7 @@ async function valuesFor(
     await tensor.read(0, bytes);
     values.push([place, elementsIn(bytes, "float32")]);
   }
-  return values;
+  // Keras counts once for all parameters.
+  const steps = names.map((name) => tensorName(name, stepName));
+  return { values, written: new Set([...layout.slots.values(), ...steps]) };
 }

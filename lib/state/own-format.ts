@@ -5,7 +5,7 @@ import { readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
-import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
+import type { Checkpoint, Contents, Tensor, TransferOptions } from "./checkpoint.js";
 import { CheckpointError, fileError, isMissing } from "./errors.js";
 import { makeFolder } from "./folders.js";
 import { formatMetadata, isOwn, type OwnMetadata, ownFormat, parseMetadata } from "./metadata.js";
@@ -22,19 +22,22 @@ export interface OwnWriteOptions extends WriteOptions {
   shardBytes?: number | undefined;
 }
 
-/** Bytes written in all. @throws FILE, ABORTED; what was at `path` is whole then */
-export async function writeOwn(path: string, checkpoint: Checkpoint, options: OwnWriteOptions): Promise<number> {
+/** @throws FILE, ABORTED; what was at `path` is whole then */
+export async function writeOwn(path: string, checkpoint: Checkpoint, options: OwnWriteOptions): Promise<Contents> {
   const tensors = [...checkpoint.tensors.values()];
   const { shardBytes, ...transfer } = options;
-  if (shardBytes !== undefined) return writeShards(path, checkpoint, tensors, shardBytes, transfer);
+  const written = new Set(checkpoint.tensors.keys());
+  if (shardBytes !== undefined) {
+    return { bytes: await writeShards(path, checkpoint, tensors, shardBytes, transfer), written };
+  }
   const id = randomBytes(8).toString("hex");
-  const written = await writeSafetensors(
+  const { bytes } = await writeSafetensors(
     path,
     tensors,
     (checksums) => formatMetadata(id, checkpoint, tensors, checksums),
     transfer,
   );
-  return written.bytes;
+  return { bytes, written };
 }
 
 /** Tensors in order, each group at most `shardBytes` unless one tensor alone is larger. */
@@ -53,7 +56,7 @@ function split(tensors: readonly Tensor[], shardBytes: number): Tensor[][] {
 }
 
 /**
- * New files beside the old ones, then the index in one rename: before it the folder is the old checkpoint, after it
+ * Bytes written in all. New files beside the old ones, then the index in one rename: before it the folder is the old checkpoint, after it
  * the new one.
  */
 async function writeShards(

@@ -48,7 +48,10 @@ export interface SaveReport {
   readonly path: string;
   /** Bytes written. */
   readonly bytes: number;
+  /** Tensors written: those of our own format, whatever the file's. */
   readonly tensors: number;
+  /** What the format has no place for, such as the parameters in PyTorch's state_dict, a sentence each. */
+  readonly leftOut: readonly string[];
   /** Milliseconds in which no step could run. */
   readonly stallMs: number;
   /** Milliseconds until the file was safe on its disk. */
@@ -115,10 +118,10 @@ export async function saveOptimizer(state: OptimizerState, path: string, given: 
       checkSignal(signal, "Saving");
       await rotate(path, keep);
     };
-    const bytes = await writeCheckpoint(path, checkpoint, { format, shardBytes, progress, signal, beforeRename });
+    const written = await writeCheckpoint(path, checkpoint, { format, shardBytes, progress, signal, beforeRename });
     const totalMs = performance.now() - started;
     const stallMs = options.snapshot === "copy" ? copiedAt - started : totalMs;
-    return { path, bytes, tensors: source.tensors.length, stallMs, totalMs };
+    return { path, ...written, stallMs, totalMs };
   } finally {
     source.release();
   }

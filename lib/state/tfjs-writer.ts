@@ -9,13 +9,14 @@ import { basename, dirname, join } from "node:path";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import { ByteSink, type Range } from "./byte-sink.js";
-import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
+import type { Checkpoint, Contents, Tensor, TransferOptions } from "./checkpoint.js";
 import { Checksum } from "./checksum.js";
 import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js";
 import { makeFolder } from "./folders.js";
+import { type Role, stepName, tensorName, valueName } from "./names.js";
 import type { WriteOptions } from "./safetensors-writer.js";
 import { generatedBy, manifestChecksum, notesKey, ownShardEnd, parseManifest, tfjsDtypes } from "./tfjs-manifest.js";
-import { manifestPath, openShard, openWeights, readManifest } from "./tfjs-reader.js";
+import { manifestPath, openShard, openWeights, readManifest, slotEnds } from "./tfjs-reader.js";
 import { adamConfig, stateWeights, valueWeights, type Weight } from "./tfjs-weights.js";
 
 export interface TfjsWriteOptions extends WriteOptions {
@@ -29,20 +30,24 @@ const shardAlignment = 8;
 const defaultShardBytes = 2 ** 30;
 
 /**
- * Bytes written in all. New shards beside the old ones, then model.json in one rename: before it the folder is what it
+ * New shards beside the old ones, then model.json in one rename: before it the folder is what it
  * was, after it the new state.
  *
  * @throws INVALID_ARGUMENT for options and state that TensorFlow.js' Adam does not have, CHECKPOINT for a model that does
  *   not fit, FILE, ABORTED; what was at `path` is whole then
  */
-export async function writeTfjs(path: string, checkpoint: Checkpoint, options: TfjsWriteOptions): Promise<number> {
+export async function writeTfjs(path: string, checkpoint: Checkpoint, options: TfjsWriteOptions): Promise<Contents> {
   const file = manifestPath(path);
   const config = adamConfig(checkpoint);
   const model = await openModel(file);
   try {
     const values = valueWeights(file, checkpoint, model?.weights);
     const weights = [...values, ...(await stateWeights(checkpoint, model?.weights))];
-    return await write(file, weights, { ...options, json: model?.json ?? {}, config, user: checkpoint.metadata });
+    const json = model?.json ?? {};
+    const bytes = await write(file, weights, { ...options, json, config, user: checkpoint.metadata });
+    const roles = [stepName, ...Object.keys(slotEnds), valueName] as Role[];
+    const written = checkpoint.parameters.flatMap(({ name }) => roles.map((role) => tensorName(name, role)));
+    return { bytes, written: new Set(written) };
   } catch (error) {
     throw fileError(file, error);
   } finally {
@@ -85,13 +90,14 @@ function checkNames(file: string, weights: readonly Weight[]): void {
   }
 }
 
-interface Contents extends TfjsWriteOptions {
+interface Described extends TfjsWriteOptions {
   readonly json: Record<string, unknown>;
   readonly config: Record<string, number>;
   readonly user: Readonly<Record<string, string>>;
 }
 
-async function write(file: string, weights: readonly Weight[], contents: Contents): Promise<number> {
+/** Bytes written in all. */
+async function write(file: string, weights: readonly Weight[], contents: Described): Promise<number> {
   const { json, config, user, beforeRename, shardBytes = defaultShardBytes, ...transfer } = contents;
   const described = weights.map(({ name, group, tensor: { dtype, shape } }) => {
     const type = dtypeNames.get(dtype);

@@ -1,6 +1,6 @@
 /** Optimizer state for `optimizer.load_state_dict(torch.load(path, weights_only=True))`. */
 
-import type { Checkpoint, Tensor } from "./checkpoint.js";
+import type { Checkpoint, Contents, Tensor } from "./checkpoint.js";
 import { readCount } from "./counts.js";
 import { elementCount } from "./dtypes.js";
 import { CheckpointError } from "./errors.js";
@@ -24,9 +24,10 @@ const storageOf = new Map(Object.entries(storageTypes).map(([storage, dtype]) =>
  *
  * @throws INVALID_ARGUMENT for options PyTorch does not have, FILE, ABORTED
  */
-export async function writeTorch(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<number> {
+export async function writeTorch(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<Contents> {
   const groups = torchGroups(checkpoint, reader);
   const storages: Tensor[] = [];
+  const written = new Set<string>();
   const state = new Map<number, unknown>();
   const order = groups.flatMap(({ members }) => members);
   for (const [id, member] of order.entries()) {
@@ -38,6 +39,7 @@ export async function writeTorch(path: string, checkpoint: Checkpoint, options: 
       const stored = role === stepName ? await floatStep(checkpoint.path, tensor) : tensor;
       slots.set(roleNames[role], tensorValue(stored, storages.length));
       storages.push(stored);
+      written.add(tensor.name);
     }
     state.set(id, sorted(slots));
   }
@@ -61,7 +63,7 @@ export async function writeTorch(path: string, checkpoint: Checkpoint, options: 
     ...storages.map((data, i) => ({ name: `archive/data/${i}`, data })),
     { name: "archive/version", data: Buffer.from("3\n") },
   ];
-  return writeZip(path, contents, options);
+  return { bytes: await writeZip(path, contents, options), written };
 }
 
 /** PyTorch's own order: the step first. */

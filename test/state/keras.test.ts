@@ -174,7 +174,11 @@ describe("states of the real Keras", function () {
       await rejectsLater("ABORTED", optimizer.save(path, { signal: late.signal, progress: () => late.abort() }));
       expect(await readFile(path)).to.deep.equal(before);
       const seen: { done: number; total: number }[] = [];
-      await optimizer.save(path, { progress: (progress) => seen.push(progress) });
+      const options = { parameters: true, metadata: { epoch: "3" } };
+      const report = await optimizer.save(path, { ...options, progress: (progress) => seen.push(progress) });
+      const place = "not part of the optimizer in Keras' files: left out";
+      expect(report.leftOut).to.deep.equal([`parameters are ${place}`, `metadata is ${place}`]);
+      expect(report.tensors).to.equal(3 * names.length);
       expect(seen.length).to.be.above(0);
       expect(seen.at(-1)?.done).to.equal(seen.at(-1)?.total).and.above(10_000);
       expect(await readFile(path)).to.not.deep.equal(before);

@@ -14,8 +14,9 @@ import {
 import { scanCheckpoint } from "../checkpoint-scan.js";
 import { wrongValue } from "../exit.js";
 import { formatBytes } from "../format.js";
+import { optionsLeftOut } from "../options-left-out.js";
 import { progressLine } from "../progress.js";
-import { print, printJson } from "../terminal.js";
+import { print, printJson, warn } from "../terminal.js";
 
 interface Options extends SaidOptions {
   rename?: Record<string, string>;
@@ -47,13 +48,20 @@ function convert(input: string, output: string, options: Options): Promise<void>
     throw wrongValue("--shard-bytes", `the format ${shardedFormats.join(" or ")}`, format);
   }
   return withCheckpoint(input, options, async (opened) => {
-    const tensors = await scanCheckpoint(opened);
+    await scanCheckpoint(opened);
     const line = progressLine("writing");
     const checkpoint = renameCheckpoint(opened, rename);
     const progress = line.show;
-    const bytes = await writeCheckpoint(output, checkpoint, { format, shardBytes, progress }).finally(() => line.end());
-    if (json) return printJson({ input, output, from: opened.format, to: format, tensors: tensors.length, bytes });
-    print(`${output}: ${tensors.length} tensors, ${formatBytes(bytes)}, ${opened.format} → ${format}`);
+    const report = await writeCheckpoint(output, checkpoint, { format, shardBytes, progress }).finally(() =>
+      line.end(),
+    );
+    const { bytes, tensors } = report;
+    const leftOut = [...report.leftOut, ...optionsLeftOut(checkpoint, format)];
+    if (json) return printJson({ input, output, from: opened.format, to: format, tensors, bytes, leftOut });
+    for (const what of leftOut) warn(what);
+    const { size } = checkpoint.tensors;
+    const count = tensors === size ? `${tensors}` : `${tensors} of ${size}`;
+    print(`${output}: ${count} tensors, ${formatBytes(bytes)}, ${opened.format} → ${format}`);
   });
 }
 

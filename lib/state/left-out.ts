@@ -1,0 +1,44 @@
+/** What of a checkpoint a format has no place for, for people to be told. */
+
+import { some } from "../errors.js";
+import type { Checkpoint } from "./checkpoint.js";
+import type { WritableFormat } from "./format-names.js";
+import { splitTensorName, valueName } from "./names.js";
+
+interface Place {
+  /** Where the state goes. */
+  readonly name: string;
+  readonly metadata: boolean;
+  readonly lossScale: boolean;
+}
+
+/** Our own format has a place for everything. */
+const places: Partial<Record<WritableFormat, Place>> = {
+  torch: { name: "PyTorch's state_dict", metadata: true, lossScale: true },
+  keras: { name: "the optimizer in Keras' files", metadata: false, lossScale: true },
+  tfjs: { name: "TensorFlow.js' Adam", metadata: true, lossScale: false },
+};
+
+/** What people call the place of the state in a file of this format; undefined where the file is all of it. */
+export function placeName(format: WritableFormat): string | undefined {
+  return places[format]?.name;
+}
+
+/** A sentence each. `written` are the names of the checkpoint's tensors that went into the file, in whatever form. */
+export function leftOut(
+  { tensors, metadata, optimizer }: Checkpoint,
+  format: WritableFormat,
+  written: ReadonlySet<string>,
+): string[] {
+  const known = places[format];
+  if (!known) return [];
+  const names = [...tensors.keys()].filter((name) => !written.has(name));
+  const others = names.filter((name) => splitTensorName(name)?.role !== valueName);
+  const parts: [what: string, isLeft: boolean][] = [
+    ["parameters are", names.length > others.length],
+    [`${some(others)} ${others.length === 1 ? "is" : "are"}`, others.length > 0],
+    ["the loss scale is", !known.lossScale && optimizer?.class_name === "LossScaleOptimizer"],
+    ["metadata is", !known.metadata && Object.keys(metadata).length > 0],
+  ];
+  return parts.filter(([, isLeft]) => isLeft).map(([what]) => `${what} not part of ${known.name}: left out`);
+}
