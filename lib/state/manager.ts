@@ -81,14 +81,17 @@ type Metadata = Readonly<Record<string, string>>;
  *   batch += 1;
  *   manager.afterStep({ metadata: { batch: String(batch) } }); // saves in the background when it is time
  * }
- * await manager.finish(); // waits for a save that is being written
+ * await manager.finish(); // waits for a save that is being written, and makes one that is due
  * await manager.save(); // the end
  */
 export class CheckpointManager {
   readonly #optimizer: Saveable;
   readonly #options: ResolvedManagerOptions;
   readonly #folder: CheckpointFolder;
-  #saving: Promise<SaveReport> | null = null;
+  /** Until the save that is being written is over, however it ends. */
+  #saving: Promise<void> | null = null;
+  /** A save that came due while another was written, of the newest state that it was due for. */
+  #due: { readonly iteration: number; readonly metadata: Metadata } | null = null;
   #failure: unknown;
   #lastIteration: number;
   #lastTime = performance.now();
@@ -103,12 +106,15 @@ export class CheckpointManager {
   }
 
   /**
-   * Begins a save if one is due and none is being written, and returns at once. It is written while the event loop runs:
-   * a loop that never awaits anything saves nothing. A failure is thrown by the next call of any method.
+   * Begins a save if one is due, and returns at once. It is written while the event loop runs: a loop that never awaits
+   * anything saves nothing. A save that comes due while another is being written begins at the first call after that one
+   * is over, or in `finish`, and is of the state then. A failure is thrown by the next call of any method.
    *
+   * @returns what can be awaited or left: `await` waits as `finish` does, so that every save that is due is made, at the
+   *   iteration that it is due at, and throws what failed
    * @throws INVALID_ARGUMENT without `everySteps` and `everyMinutes`, and for wrong options
    */
-  afterStep(options: ManagedSaveOptions = {}): void {
+  afterStep(options: ManagedSaveOptions = {}): PromiseLike<void> {
     this.#rethrow();
     const metadata = parseMetadataOption(options, "afterStep");
     const { everySteps, everyMinutes } = this.#options;
@@ -116,7 +122,14 @@ export class CheckpointManager {
       const message = "Expected everySteps or everyMinutes, for afterStep() to know when to save, but received neither";
       throw new AdamWError("INVALID_ARGUMENT", message);
     }
-    if (this.#saving !== null || !this.#isDue()) return;
+    if (this.#isDue()) {
+      this.#due = { iteration: this.#optimizer.iterations, metadata };
+      if (this.#saving === null) this.#beginDue(metadata);
+    }
+    return whenAwaited(() => this.finish());
+  }
+
+  #beginDue(metadata: Metadata): void {
     this.#begin(metadata).catch((error: unknown) => {
       this.#failure = error;
     });
@@ -132,25 +145,35 @@ export class CheckpointManager {
   async save(options: ManagedSaveOptions = {}): Promise<SaveReport> {
     this.#rethrow();
     const metadata = parseMetadataOption(options, "save");
-    while (this.#saving !== null) await this.#saving.catch(() => undefined);
+    while (this.#saving !== null) await this.#saving;
     return this.#begin(metadata);
   }
 
-  async #begin(metadata: Metadata): Promise<SaveReport> {
+  #begin(metadata: Metadata): Promise<SaveReport> {
     this.#lastIteration = this.#optimizer.iterations;
     this.#lastTime = performance.now();
-    this.#saving = this.#write(this.#lastIteration, metadata);
-    try {
-      return await this.#saving;
-    } finally {
+    this.#due = null;
+    const written = this.#write(this.#lastIteration, metadata);
+    const end = () => {
       this.#saving = null;
-    }
+    };
+    this.#saving = written.then(end, end);
+    return written;
   }
 
-  /** Waits for the save that is being written. @throws what it throws */
+  /**
+   * Waits for the save that is being written, and makes the one that came due meanwhile. That is of the state now, and
+   * has the metadata of the last `afterStep`; where the optimizer has gone on since without one it is not made.
+   *
+   * @throws what they throw
+   */
   async finish(): Promise<void> {
-    while (this.#saving !== null) await this.#saving.catch(() => undefined);
-    this.#rethrow();
+    for (;;) {
+      while (this.#saving !== null) await this.#saving;
+      this.#rethrow();
+      if (this.#due === null || this.#due.iteration !== this.#optimizer.iterations) return;
+      this.#beginDue(this.#due.metadata);
+    }
   }
 
   async #write(iteration: number, metadata: Metadata): Promise<SaveReport> {
@@ -182,6 +205,7 @@ export class CheckpointManager {
       try {
         const report = await this.#optimizer.load(this.#folder.pathOf(name), options);
         this.#lastIteration = this.#optimizer.iterations;
+        this.#due = null;
         return { ...report, damaged };
       } catch (error) {
         if (!(error instanceof CheckpointError)) throw error;
@@ -197,6 +221,12 @@ export class CheckpointManager {
     this.#failure = undefined;
     if (failure !== undefined) throw failure;
   }
+}
+
+/** A promise that begins when somebody waits for it, and that nobody has to: none is there before to be rejected. */
+function whenAwaited(begin: () => Promise<void>): PromiseLike<void> {
+  // biome-ignore lint/suspicious/noThenProperty: to be awaited is what it is for.
+  return { then: (resolve, reject) => begin().then(resolve, reject) };
 }
 
 /** @throws INVALID_ARGUMENT */

@@ -25,8 +25,7 @@ describe("CheckpointManager", () => {
     const manager = new CheckpointManager(optimizer, { folder: file("steps"), everySteps: 2, keep: 2 });
     for (let i = 0; i < 9; i += 1) {
       step();
-      manager.afterStep();
-      await manager.finish();
+      await manager.afterStep();
     }
     expect((await readdir(file("steps"))).sort()).to.deep.equal([name(6), name(8), "latest"]);
     expect(await readFile(file("steps", "latest"), "utf8")).to.equal(`${name(8)}\n`);
@@ -40,8 +39,7 @@ describe("CheckpointManager", () => {
     const manager = new CheckpointManager(optimizer, { folder, everySteps: 2, save });
     for (let batch = 1; batch <= 3; batch += 1) {
       step();
-      manager.afterStep({ metadata: { batch: String(batch) } });
-      await manager.finish();
+      await manager.afterStep({ metadata: { batch: String(batch) } });
     }
     const resumed = () => new CheckpointManager(make().optimizer, { folder }).resume();
     expect((await resumed())?.metadata).to.deep.equal({ run: "a", batch: "2" });
@@ -148,7 +146,7 @@ describe("CheckpointManager", () => {
       manager.afterStep();
     }
     await manager.finish();
-    expect(await manager.checkpoints()).to.deep.equal(["checkpoint-000000000001"]);
+    expect(await manager.checkpoints()).to.deep.equal(["checkpoint-000000000003", "checkpoint-000000000001"]);
   });
 
   describe("with folders of files", () => {

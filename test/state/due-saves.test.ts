@@ -1,0 +1,66 @@
+import { writeFile } from "node:fs/promises";
+import { expect } from "chai";
+import { AdamW, CheckpointManager } from "../../lib/index.js";
+import { rejectsLater } from "./rejects-later.js";
+import { temporaryFolder } from "./temporary.js";
+
+function make() {
+  const optimizer = new AdamW();
+  const value = new Float32Array(50);
+  optimizer.build([{ name: "w", value }]);
+  return { optimizer, step: () => optimizer.apply([value.map((_, i) => i)]) };
+}
+
+describe("saves that come due faster than they are written", () => {
+  const file = temporaryFolder();
+  const name = (iteration: number) => `checkpoint-${String(iteration).padStart(12, "0")}.safetensors`;
+  const quick = async (folder: string, after: (manager: CheckpointManager, i: number) => unknown) => {
+    const { optimizer, step } = make();
+    const manager = new CheckpointManager(optimizer, { folder: file(folder), everySteps: 1, keep: 9 });
+    for (let i = 1; i <= 5; i += 1) {
+      step();
+      await after(manager, i);
+    }
+    return { manager, optimizer, step };
+  };
+  const batch = (i: number) => ({ metadata: { batch: String(i) } });
+
+  it("are all made for who awaits", async () => {
+    const { manager } = await quick("awaited", (manager, i) => manager.afterStep(batch(i)));
+    expect(await manager.checkpoints()).to.deep.equal([5, 4, 3, 2, 1].map(name));
+  });
+
+  it("are the first and the newest for who does not, each named and described as what it is", async () => {
+    const { manager } = await quick("left", (manager, i) => void manager.afterStep(batch(i)));
+    await manager.finish();
+    expect(await manager.checkpoints()).to.deep.equal([5, 1].map(name));
+    const { optimizer } = make();
+    const report = await new CheckpointManager(optimizer, { folder: file("left") }).resume();
+    expect([optimizer.iterations, report?.metadata.batch]).to.deep.equal([5, "5"]);
+    await manager.finish();
+    expect(await manager.checkpoints(), "once").to.deep.equal([5, 1].map(name));
+  });
+
+  it("are made at the first call after the last one was written", async () => {
+    const { manager } = await quick("mixed", (manager, i) =>
+      i === 3 ? manager.afterStep() : void manager.afterStep(),
+    );
+    expect(await manager.checkpoints()).to.include.members([3, 1].map(name));
+  });
+
+  it("are not made of a state that nobody described", async () => {
+    const { manager, step } = await quick("gone", (manager, i) => void manager.afterStep(batch(i)));
+    step();
+    await manager.finish();
+    expect(await manager.checkpoints()).to.deep.equal([name(1)]);
+  });
+
+  it("fail where they are awaited, once", async () => {
+    const { optimizer, step } = make();
+    await writeFile(file("in-the-way"), "a file");
+    const manager = new CheckpointManager(optimizer, { folder: file("in-the-way"), everySteps: 1 });
+    step();
+    await rejectsLater("FILE", Promise.resolve(manager.afterStep()));
+    await manager.finish();
+  });
+});
