@@ -3,7 +3,7 @@
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AtomicFile } from "./atomic-file.js";
-import { fileError } from "./errors.js";
+import { CheckpointError, fileError, isMissing } from "./errors.js";
 import { makeFolder } from "./folders.js";
 import { indexName } from "./own-format.js";
 import { removeStale } from "./temporaries.js";
@@ -46,14 +46,28 @@ export class CheckpointFolder {
     return names.filter((_, i) => finished[i]);
   }
 
-  /** The same, but the one that was saved last comes first, whatever its number. @throws FILE */
-  async inOrder(): Promise<string[]> {
+  /**
+   * The same, but the one that was saved last comes first, whatever its number; `gone` is an error that names it where it
+   * is not there any more. @throws FILE
+   */
+  async inOrder(): Promise<{ readonly names: readonly string[]; readonly gone: CheckpointError | undefined }> {
     const names = await this.checkpoints();
-    const latest = await readFile(this.pathOf(pointer), "utf8").then(
-      (line) => line.trim(),
-      () => "",
-    );
-    return names.includes(latest) ? [latest, ...names.filter((name) => name !== latest)] : names;
+    const latest = await this.#latest();
+    if (latest === "" || names.includes(latest)) {
+      return { names: names.toSorted((a, b) => Number(b === latest) - Number(a === latest)), gone: undefined };
+    }
+    const problem = `the file ${pointer} beside it says that this is the newest checkpoint, and it is gone: put it back, or remove ${pointer} for a fresh start`;
+    return { names, gone: new CheckpointError(this.pathOf(latest), problem) };
+  }
+
+  /** The name of the checkpoint that was saved last; empty before the first. @throws FILE */
+  async #latest(): Promise<string> {
+    try {
+      return (await readFile(this.pathOf(pointer), "utf8")).trim();
+    } catch (error) {
+      if (isMissing(error)) return "";
+      throw fileError(this.pathOf(pointer), error);
+    }
   }
 
   /** Makes the checkpoint the latest. @throws FILE */

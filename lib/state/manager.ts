@@ -35,7 +35,7 @@ export interface ManagedSaveOptions {
 }
 
 export interface ResumeReport extends LoadReport {
-  /** Newer checkpoints that are damaged, and why. */
+  /** Newer checkpoints that are damaged or gone, and why. */
   readonly damaged: readonly CheckpointError[];
 }
 
@@ -195,13 +195,15 @@ export class CheckpointManager {
   }
 
   /**
-   * Loads the newest checkpoint that is whole; null when there is none.
+   * Loads the newest checkpoint that is whole; null when there is none and never was one.
    *
-   * @throws what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged
+   * @throws what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged; CHECKPOINT when the
+   *   one that was saved last is gone and there is no other
    */
   async resume(options: LoadOptions = {}): Promise<ResumeReport | null> {
-    const damaged: CheckpointError[] = [];
-    for (const name of await this.#folder.inOrder()) {
+    const { names, gone } = await this.#folder.inOrder();
+    const damaged: CheckpointError[] = gone ? [gone] : [];
+    for (const name of names) {
       try {
         const report = await this.#optimizer.load(this.#folder.pathOf(name), options);
         this.#lastIteration = this.#optimizer.iterations;

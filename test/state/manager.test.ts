@@ -108,6 +108,30 @@ describe("CheckpointManager", () => {
     expect(await manager.resume()).to.equal(null);
   });
 
+  it("does not begin anew in silence where the last checkpoint is gone", async () => {
+    const folder = file("gone");
+    const { optimizer, step } = make();
+    const manager = new CheckpointManager(optimizer, { folder });
+    for (let i = 0; i < 2; i += 1) {
+      step();
+      await manager.save();
+    }
+    const resume = () => new CheckpointManager(make().optimizer, { folder }).resume();
+    await rm(file("gone", name(2)));
+    const report = await resume();
+    expect(report?.path).to.equal(file("gone", name(1)));
+    expect(report?.damaged.map(({ path, message }) => [path, message.includes("is gone")])).to.deep.equal([
+      [file("gone", name(2)), true],
+    ]);
+    await rm(file("gone", name(1)));
+    const error = await rejectsLater("CHECKPOINT", resume(), file("gone", name(2)), "latest", "is gone");
+    expect(error).to.be.instanceOf(CheckpointError);
+    await rm(file("gone", "latest"));
+    expect(await resume()).to.equal(null);
+    await mkdir(file("gone", "latest"));
+    await rejectsLater("FILE", resume(), "latest: it is a folder");
+  });
+
   it("says where no folder can be made", async function () {
     if (process.platform !== "linux") this.skip();
     for (const [folder, parent] of [
