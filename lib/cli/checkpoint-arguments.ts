@@ -11,7 +11,7 @@ import { CommandError, wrongValue } from "./exit.js";
 import { readOptionSet } from "./option-sets.js";
 
 export const readableFiles =
-  "a checkpoint of this package (a file, or a folder of shards), PyTorch's state_dict, Keras' model, TensorFlow.js' model.json";
+  "a checkpoint of this package (a file, or a folder of shards or its index), PyTorch's state_dict, Keras' model, TensorFlow.js' model.json";
 
 /** What the command line says of a file that does not say it itself. */
 export interface SaidOptions {

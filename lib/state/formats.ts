@@ -9,14 +9,16 @@ import { foreignKind } from "./foreign-files.js";
 import { openForeignSafetensors } from "./foreign-safetensors.js";
 import { formatOf, type WritableFormat } from "./format-names.js";
 import { h5Signature } from "./h5-length.js";
+import { readJsonFile } from "./json-file.js";
 import { isKerasArchive } from "./keras-files.js";
 import { type KerasOptions, openKeras } from "./keras-reader.js";
 import { writeKeras } from "./keras-writer.js";
 import { leftOut } from "./left-out.js";
 import { isOwn } from "./metadata.js";
-import { indexName, openOwnFolder, readOwn, writeOwn } from "./own-format.js";
+import { indexName, readOwn, writeOwn } from "./own-format.js";
 import { readSafetensors } from "./safetensors-reader.js";
 import type { WriteOptions } from "./safetensors-writer.js";
+import { isIndex, openFolderOfShards, openIndex } from "./shard-index.js";
 import { manifestName, manifestPath, openTfjs } from "./tfjs-reader.js";
 import { writeTfjs } from "./tfjs-writer.js";
 import { openTorch } from "./torch-reader.js";
@@ -51,8 +53,10 @@ const signatures: readonly {
     // JSON from the first byte on; the length of a safetensors header has zeros in its first eight.
     matches: (start) => start[0] === 0x7b && !start.subarray(0, 8).includes(0),
     open: async (file) => {
+      const { path } = file;
       await file.close();
-      return openTfjs(file.path);
+      const json = await readJsonFile(path);
+      return isIndex(json) ? openIndex(path, json) : openTfjs(path, json);
     },
   },
   {
@@ -102,13 +106,15 @@ async function open(path: string, options: OpenOptions): Promise<Checkpoint> {
   }
 }
 
-/** A folder of ours, or else one of TensorFlow.js. */
+/** A folder of shards, or else one of TensorFlow.js. */
 async function openFolder(path: string): Promise<Checkpoint> {
   const names = await readdir(path).catch((error: unknown) => {
     throw fileError(path, error);
   });
   const isTfjs = names.includes(manifestName) && !names.includes(indexName);
-  return isTfjs ? openTfjs(manifestPath(path)) : openOwnFolder(path);
+  if (!isTfjs) return openFolderOfShards(path);
+  const manifest = manifestPath(path);
+  return openTfjs(manifest, await readJsonFile(manifest));
 }
 
 export interface FormatWriteOptions extends WriteOptions {

@@ -1,21 +1,18 @@
 /** Our own checkpoints: one safetensors file, or a folder of them with an index as Hugging Face's libraries keep it. */
 
 import { randomBytes } from "node:crypto";
-import { readdir, readFile, rm, rmdir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { isRecord } from "../validate.js";
+import { readdir, rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
 import { AtomicFile } from "./atomic-file.js";
 import type { Checkpoint, Contents, Tensor, TransferOptions } from "./checkpoint.js";
-import { CheckpointError, fileError, isMissing } from "./errors.js";
+import { CheckpointError, fileError } from "./errors.js";
 import { makeFolder } from "./folders.js";
 import { formatMetadata, isOwn, type OwnMetadata, ownFormat, parseMetadata } from "./metadata.js";
-import { openSafetensors, type SafetensorsFile } from "./safetensors-reader.js";
+import type { SafetensorsFile } from "./safetensors-reader.js";
 import { type WriteOptions, writeSafetensors } from "./safetensors-writer.js";
-import { JsonError, parseStrictJson } from "./strict-json.js";
 
 export const indexName = "optimizer.safetensors.index.json";
-const shardName = /^optimizer-[0-9a-f]{16}-\d{5}-of-\d{5}\.safetensors$/;
-const largestIndex = 2 ** 28;
+export const shardName = /^optimizer-[0-9a-f]{16}-\d{5}-of-\d{5}\.safetensors$/;
 
 export interface OwnWriteOptions extends WriteOptions {
   /** Write a folder of files of about this many bytes each. */
@@ -119,74 +116,6 @@ async function removeShards(folder: string, chosen: (name: string) => boolean): 
   }
 }
 
-/** @throws CHECKPOINT, FILE */
-export async function openOwnFolder(folder: string): Promise<Checkpoint> {
-  const path = join(folder, indexName);
-  const { metadata: strings, weightMap } = await readIndex(path);
-  const files = new Map<string, SafetensorsFile>();
-  const close = async () => {
-    for (const file of files.values()) await file.close();
-  };
-  try {
-    for (const name of new Set(weightMap.values())) {
-      if (!shardName.test(name)) throw new CheckpointError(path, "not the name of a file of ours", { key: name });
-      files.set(
-        name,
-        await openSafetensors(join(folder, name)).catch((error: unknown) => {
-          throw isMissing(error) ? new CheckpointError(path, "the file is missing", { key: name }) : error;
-        }),
-      );
-    }
-    const tensors = [...files].flatMap(([name, file]) => file.tensors.map((tensor) => ({ name, tensor })));
-    for (const { name, tensor } of tensors) {
-      if (weightMap.get(tensor.name) === name) continue;
-      throw new CheckpointError(path, `the index does not say that it is in ${name}`, { key: tensor.name });
-    }
-    if (tensors.length !== weightMap.size) throw new CheckpointError(path, "a tensor of the index is in no file");
-    const metadata = parseMetadata(
-      path,
-      strings,
-      tensors.map(({ tensor }) => tensor),
-    );
-    for (const [name, file] of files) {
-      if (file.metadata.id === metadata.id) continue;
-      throw new CheckpointError(join(folder, name), "saved at another time than the index", { key: "id" });
-    }
-    return describe(
-      folder,
-      metadata,
-      tensors.map(({ tensor }) => tensor),
-      close,
-    );
-  } catch (error) {
-    await close();
-    throw error;
-  }
-}
-
-async function readIndex(path: string) {
-  try {
-    const { size } = await stat(path);
-    if (size > largestIndex) throw new CheckpointError(path, `an index of ${size} bytes`, { offset: 0 });
-    const index = parseStrictJson(new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path)));
-    if (isRecord(index) && isRecord(index.metadata) && isRecord(index.weight_map)) {
-      const { total_size: _, ...metadata } = index.metadata;
-      const isText = (value: unknown) => typeof value === "string";
-      if (Object.values(metadata).every(isText) && Object.values(index.weight_map).every(isText)) {
-        const weightMap = new Map(Object.entries(index.weight_map as Record<string, string>));
-        return { metadata: metadata as Record<string, string>, weightMap };
-      }
-    }
-  } catch (error) {
-    if (error instanceof JsonError) throw new CheckpointError(path, error.message, { offset: error.offset });
-    if (error instanceof TypeError) throw new CheckpointError(path, "the index is not UTF-8");
-    if (isMissing(error))
-      throw new CheckpointError(dirname(path), `no checkpoint, or one that was never finished: it has no ${indexName}`);
-    throw fileError(path, error);
-  }
-  throw new CheckpointError(path, "expected { metadata, weight_map } of strings");
-}
-
 /** The checkpoint in a file of ours. @throws CHECKPOINT */
 export function readOwn(file: SafetensorsFile): Checkpoint {
   if (!isOwn(file.metadata)) throw new CheckpointError(file.path, "not written by fused-adamw", { key: "format" });
@@ -194,7 +123,8 @@ export function readOwn(file: SafetensorsFile): Checkpoint {
   return describe(file.path, metadata, file.tensors, () => file.close());
 }
 
-function describe(
+/** A checkpoint of ours at `path`, whose metadata says this of its tensors. @throws CHECKPOINT where a checksum is missing */
+export function describe(
   path: string,
   { checksums, id: _, ...description }: OwnMetadata,
   tensors: readonly Tensor[],

@@ -7,7 +7,7 @@ import { isRecord } from "../validate.js";
 import { checksumOf } from "./checksum.js";
 import { type Dtype, dtypeOf, elementCount, isCount } from "./dtypes.js";
 import { CheckpointError } from "./errors.js";
-import { JsonError, type JsonRecord, parseStrictJson } from "./strict-json.js";
+import type { JsonRecord } from "./strict-json.js";
 
 /** Whether a weight is an optimizer's; undefined: the file does not say of any. */
 export type WeightGroup = "optimizer" | "model" | undefined;
@@ -40,8 +40,6 @@ export interface TfjsManifest {
   readonly notes: OwnNotes | null;
 }
 
-/** A model's topology is in it, so it may be long. */
-export const largestManifest = 2 ** 28;
 export const notesKey = "fused_adamw";
 export const generatedBy = "fused-adamw";
 
@@ -55,11 +53,14 @@ const ownShard = new RegExp(ownShardEnd.source.replace("^", ""));
 const numberedShard = /shard(\d{1,9})of(\d{1,9})(?:\.bin)?$/;
 
 /** @throws CHECKPOINT with the key or the offset */
-export function parseManifest(path: string, text: Buffer): TfjsManifest {
-  const json = parseJson(path, text);
+export function parseManifest(path: string, json: JsonRecord): TfjsManifest {
   const { weightsManifest: listed } = json;
   if (!Array.isArray(listed)) {
-    throw new CheckpointError(path, "no model.json of TensorFlow.js: expected an array", { key: "weightsManifest" });
+    const problem =
+      "weight_map" in json
+        ? "an index of shards, no model.json of TensorFlow.js, which has this array"
+        : "JSON that is neither a model.json of TensorFlow.js, which has this array, nor an index of shards";
+    throw new CheckpointError(path, problem, { key: "weightsManifest" });
   }
   const names = new Set<string>();
   const paths = new Set<string>();
@@ -69,17 +70,6 @@ export function parseManifest(path: string, text: Buffer): TfjsManifest {
     String(json.generatedBy).startsWith(generatedBy) ||
     [...paths].some((shard) => ownShard.test(shard));
   return { json, groups, notes: isOwn ? parseNotes(path, json) : null };
-}
-
-function parseJson(path: string, text: Buffer): JsonRecord {
-  try {
-    const json = parseStrictJson(new TextDecoder("utf-8", { fatal: true }).decode(text));
-    if (isRecord(json)) return json;
-  } catch (error) {
-    if (error instanceof JsonError) throw new CheckpointError(path, error.message, { offset: error.offset });
-    throw new CheckpointError(path, "not UTF-8", {}, { cause: error });
-  }
-  throw new CheckpointError(path, "no JSON object", { offset: 0 });
 }
 
 function parseGroup(path: string, group: unknown, names: Set<string>, shards: Set<string>): TfjsGroup {

@@ -3,19 +3,19 @@
  * Adam gives, on its own or beside a model's weights.
  */
 
-import { readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { kerasOptimizers, type SerializedObject } from "../keras-object.js";
 import { isRecord, nonNegative } from "../validate.js";
 import { ByteFile, type ByteSource } from "./byte-file.js";
 import type { Checkpoint, StoredParameter, Tensor } from "./checkpoint.js";
 import { readCount } from "./counts.js";
-import { CheckpointError, fileError, isMissing } from "./errors.js";
+import { CheckpointError, isMissing } from "./errors.js";
 import { JoinedSource } from "./joined-source.js";
 import { type Role, splitTensorName, stepName, tensorName, valueName } from "./names.js";
 import { memoryTensor } from "./optimizer-state.js";
 import { PieceReader } from "./pieces.js";
-import { largestManifest, parseManifest, type TfjsGroup, type TfjsManifest, type TfjsWeight } from "./tfjs-manifest.js";
+import type { JsonRecord } from "./strict-json.js";
+import { parseManifest, type TfjsGroup, type TfjsManifest, type TfjsWeight } from "./tfjs-manifest.js";
 import { verifyTensor } from "./verify.js";
 
 export const tfjsFormat = "tfjs";
@@ -36,21 +36,9 @@ export function manifestPath(path: string): string {
   return path.endsWith(".json") ? path : join(path, manifestName);
 }
 
-/** @throws CHECKPOINT, FILE */
-export async function openTfjs(path: string): Promise<Checkpoint> {
-  const text = await readManifest(path);
-  return readTfjs(path, text, (shard) => openShard(path, shard));
-}
-
-/** @throws CHECKPOINT, FILE */
-export async function readManifest(path: string): Promise<Buffer> {
-  try {
-    const { size } = await stat(path);
-    if (size > largestManifest) throw new CheckpointError(path, `a model.json of ${size} bytes`, { offset: 0 });
-    return await readFile(path);
-  } catch (error) {
-    throw fileError(path, error);
-  }
+/** The checkpoint of a model.json at `path` that says `json`. @throws CHECKPOINT, FILE */
+export function openTfjs(path: string, json: JsonRecord): Promise<Checkpoint> {
+  return readTfjs(path, json, (shard) => openShard(path, shard));
 }
 
 export async function openShard(path: string, shard: string): Promise<ByteSource> {
@@ -63,10 +51,10 @@ export async function openShard(path: string, shard: string): Promise<ByteSource
 /** The checkpoint that a model.json says; `open` gives its shards. @throws CHECKPOINT, FILE */
 export async function readTfjs(
   path: string,
-  text: Buffer,
+  json: JsonRecord,
   open: (shard: string) => Promise<ByteSource>,
 ): Promise<Checkpoint> {
-  const manifest = parseManifest(path, text);
+  const manifest = parseManifest(path, json);
   const { tensors, close } = await openWeights(path, manifest, open);
   try {
     return await describe(path, manifest, tensors, close);

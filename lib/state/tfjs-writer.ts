@@ -13,10 +13,11 @@ import type { Checkpoint, Contents, Tensor, TransferOptions } from "./checkpoint
 import { Checksum } from "./checksum.js";
 import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js";
 import { makeFolder } from "./folders.js";
+import { readJsonFile } from "./json-file.js";
 import { type Role, stepName, tensorName, valueName } from "./names.js";
 import type { WriteOptions } from "./safetensors-writer.js";
 import { generatedBy, manifestChecksum, notesKey, ownShardEnd, parseManifest, tfjsDtypes } from "./tfjs-manifest.js";
-import { manifestPath, openShard, openWeights, readManifest, slotEnds } from "./tfjs-reader.js";
+import { manifestPath, openShard, openWeights, slotEnds } from "./tfjs-reader.js";
 import { adamConfig, stateWeights, valueWeights, type Weight } from "./tfjs-weights.js";
 
 export interface TfjsWriteOptions extends WriteOptions {
@@ -64,13 +65,12 @@ interface Model {
 
 /** The model that a model.json holds; null where there is no file, or one with nothing but weights. */
 async function openModel(file: string): Promise<Model | null> {
-  const text = await readManifest(file).catch((error: unknown) => {
+  const json = await readJsonFile(file).catch((error: unknown) => {
     if (isMissing(error)) return null;
     throw error;
   });
-  if (text === null) return null;
-  const manifest = parseManifest(file, text);
-  const { json } = manifest;
+  if (json === null) return null;
+  const manifest = parseManifest(file, json);
   if (!isRecord(json.modelTopology)) return null;
   const { optimizer_config: optimizer } = isRecord(json.trainingConfig) ? json.trainingConfig : {};
   if (!isRecord(optimizer) || optimizer.class_name !== "Adam") {

@@ -62,6 +62,12 @@ describe("the format of a file", () => {
       await writeFile(file(name), bytes);
       await rejectsLater("CHECKPOINT", make().load(file(name)), file(name), `the file is ${kind}`);
     }
+    for (const json of ['{ "epoch": 3 }', '{ "weightsManifest": {} }', '{"model_state": [1, 2]}']) {
+      await writeFile(file("some.json"), json);
+      const problem =
+        "JSON that is neither a model.json of TensorFlow.js, which has this array, nor an index of shards";
+      await rejectsLater("CHECKPOINT", make().load(file("some.json")), `some.json "weightsManifest": ${problem}`);
+    }
     const data = deflateRawSync(Buffer.alloc(10));
     await writeZip(file("arrays.npz"), [{ name: "w.npy", data }], {});
     await rejectsLater("CHECKPOINT", make().load(file("arrays.npz")), "the file is a NumPy archive");

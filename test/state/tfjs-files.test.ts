@@ -3,8 +3,10 @@ import { expect } from "chai";
 import { AdamW, CheckpointError } from "../../lib/index.js";
 import { ByteMemory } from "../../lib/state/byte-file.js";
 import type { Checkpoint } from "../../lib/state/checkpoint.js";
+import { openCheckpoint } from "../../lib/state/formats.js";
+import { parseJson } from "../../lib/state/json-file.js";
 import { PieceReader } from "../../lib/state/pieces.js";
-import { openTfjs, readTfjs } from "../../lib/state/tfjs-reader.js";
+import { readTfjs } from "../../lib/state/tfjs-reader.js";
 import { verifyTensor } from "../../lib/state/verify.js";
 import { Dice, damage, fuzzRuns } from "./mutations.js";
 import { rejectsLater } from "./rejects-later.js";
@@ -14,8 +16,8 @@ type Shards = Readonly<Record<string, Buffer>>;
 type Entry = Record<string, unknown>;
 
 /** A checkpoint of a model.json and shards in memory. */
-function open(text: Buffer, shards: Shards): Promise<Checkpoint> {
-  return readTfjs("model.json", text, async (name) => {
+async function open(text: Buffer, shards: Shards): Promise<Checkpoint> {
+  return readTfjs("model.json", parseJson("model.json", text), async (name) => {
     const bytes = Object.hasOwn(shards, name) ? shards[name] : undefined;
     if (!bytes) throw new CheckpointError("model.json", "this shard is missing", { key: name });
     return new ByteMemory(name, bytes);
@@ -105,7 +107,7 @@ describe("hostile TensorFlow.js files", () => {
     await fails("a.bin", manifest(), { "a.bin": data.subarray(1) }, "its weights have 20 bytes", "19");
     await fails("a.bin", manifest(), { "a.bin": Buffer.concat([data, data]) }, "its weights have 20 bytes", "40");
     writeFileSync(file("model.json"), manifest());
-    await rejectsLater("CHECKPOINT", openTfjs(file("model.json")), '"a.bin"', "missing");
+    await rejectsLater("CHECKPOINT", openCheckpoint(file("model.json")), '"a.bin"', "missing");
   });
 
   it("with weights of other kinds are rejected with their names", async () => {
