@@ -36,11 +36,10 @@ export { CheckpointError } from "./state/errors.js";
 export type { LoadOptions, LoadReport } from "./state/load.js";
 export {
   CheckpointManager,
-  type CheckpointManagerOptions,
-  type ManagedSaveOptions,
   type ResumeReport,
   type Saveable,
 } from "./state/manager.js";
+export type { CheckpointManagerOptions, ManagedSaveOptions } from "./state/manager-options.js";
 export type { NotLoaded } from "./state/misfits.js";
 export type { Rename } from "./state/rename.js";
 export type { SaveOptions, SaveReport } from "./state/save.js";

@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inspect } from "node:util";
 import { expect } from "chai";
-import { AdamW, DeviceBuffer, LossScaleOptimizer, openDevice, schedules } from "../lib/index.js";
+import { AdamW, CheckpointManager, DeviceBuffer, LossScaleOptimizer, openDevice, schedules } from "../lib/index.js";
 
 const cosine = new schedules.CosineDecay({ initialLearningRate: 0.1, decaySteps: 10 });
 const parameters = () => [
@@ -55,11 +58,30 @@ describe("what console.log shows", () => {
     expect(line(buffer)).to.equal("DeviceBuffer { device: 'cpu:scalar', dtype: 'float32', length: 3, disposed: true }");
   });
 
+  it("of a manager of checkpoints: its folder, its options, and the last save", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fused-adamw-shown-"));
+    try {
+      const optimizer = new AdamW({}, { device: "cpu:scalar" }).build(parameters());
+      const plain = new CheckpointManager(optimizer, { folder });
+      expect(line(plain)).to.equal(`CheckpointManager { folder: '${folder}' }`);
+      const options = { folder, everySteps: 2, keep: 5, save: { shardBytes: 100, metadata: { run: "a" } } };
+      const manager = new CheckpointManager(optimizer, options);
+      const shown = `folder: '${folder}', everySteps: 2, keep: 5, save: { shardBytes: 100, metadata: { run: 'a' } }`;
+      expect(line(manager)).to.equal(`CheckpointManager { ${shown} }`);
+      const saving = manager.save();
+      expect(line(manager)).to.equal(`CheckpointManager { ${shown}, saving: true }`);
+      const { path } = await saving;
+      expect(line(manager)).to.include(`CheckpointManager { ${shown}, lastSave: { path: '${path}', bytes: `);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("of classes that extend them, deep in other objects, and of broken ones", () => {
     class Mine extends AdamW {}
     expect(line(new Mine())).to.match(/^Mine \{ built: false/);
     expect(inspect({ a: { b: { c: new Mine() } } })).to.include("[Mine]");
-    for (const type of [AdamW, DeviceBuffer, LossScaleOptimizer, schedules.CosineDecay]) {
+    for (const type of [AdamW, CheckpointManager, DeviceBuffer, LossScaleOptimizer, schedules.CosineDecay]) {
       expect(line(Object.create(type.prototype))).to.equal(`${type.name} {}`);
     }
   });

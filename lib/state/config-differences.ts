@@ -40,6 +40,9 @@ function plain(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
 
+/** So many decimal digits tell every float32 from every other. */
+const float32Digits = 9;
+
 interface Envelope {
   readonly class_name: unknown;
   readonly config: Record<string, unknown>;
@@ -60,12 +63,20 @@ function differences(owner: string, stored: unknown, own: unknown, comparison: C
     const [name, field] = optionOf(own.class_name, key);
     const path = owner === "" ? name : `${owner}.${name}`;
     if (isEnvelope(a) && isEnvelope(b)) return differences(path, a, b, comparison);
-    return [phrase(hasKerasNames && name !== key ? `${path} (${key})` : path, a, b, field)];
+    const [theirs, ours] = key === "learning_rate" ? [asGiven(a), asGiven(b)] : [a, b];
+    return [phrase(hasKerasNames && name !== key ? `${path} (${key})` : path, theirs, ours, field)];
   });
 }
 
 function phrase(name: string, stored: unknown, own: unknown, field?: Field<unknown>): string {
   return `${name} is ${shown(stored, field)} in the file and ${shown(own, field)} here`;
+}
+
+/** Keras' JSON has a learning rate as the float32 it becomes; the shortest number that becomes it is what was given. */
+function asGiven(rate: unknown): unknown {
+  if (typeof rate !== "number") return rate;
+  const lengths = Array.from({ length: float32Digits }, (_, i) => i + 1);
+  return lengths.map((digits) => Number(rate.toPrecision(digits))).find((short) => Math.fround(short) === rate) ?? rate;
 }
 
 /** As it is written in TypeScript. */

@@ -1,37 +1,27 @@
 /** Checkpoints of a training that runs for days: when to save, and where to go on. */
 
 import { AdamWError } from "../errors.js";
-import { type Fields, resolveFields } from "../fields.js";
-import { integerFrom, isRecord, type Kind, parse, positive, text } from "../validate.js";
+import { inspection, shownAs } from "../inspection.js";
+import { type Kind, parse } from "../validate.js";
 import { CheckpointFolder } from "./checkpoint-folder.js";
 import { CheckpointError } from "./errors.js";
 import type { LoadOptions, LoadReport } from "./load.js";
-import { metadataKind, type SaveOptions, type SaveReport } from "./save.js";
+import {
+  type CheckpointManagerOptions,
+  type ManagedSaveOptions,
+  type Metadata,
+  parseManagedSave,
+  type ResolvedManagerOptions,
+  resolveManagerOptions,
+  shownOptions,
+} from "./manager-options.js";
+import type { SaveOptions, SaveReport } from "./save.js";
 
 /** What the manager needs of an AdamW or a LossScaleOptimizer. */
 export interface Saveable {
   readonly iterations: number;
   save(path: string, options?: SaveOptions): Promise<SaveReport>;
   load(path: string, options?: LoadOptions): Promise<LoadReport>;
-}
-
-export interface CheckpointManagerOptions {
-  /** Where the checkpoints are; made when it is missing. */
-  folder: string;
-  /** Save once so many iterations have passed since the last save. */
-  everySteps?: number | undefined;
-  /** Save once so many minutes have passed since the last save. */
-  everyMinutes?: number | undefined;
-  /** How many checkpoints to keep. @default 3 */
-  keep?: number;
-  /** Options of every save; the parameters are saved too unless `parameters: false` is among them. @default {} */
-  save?: SaveOptions;
-}
-
-/** What is said of one save. */
-export interface ManagedSaveOptions {
-  /** For the report of `resume`, beside that of the options of every save: a position in the data, an epoch. @default {} */
-  metadata?: Readonly<Record<string, string>>;
 }
 
 export interface ResumeReport extends LoadReport {
@@ -43,32 +33,6 @@ const saveable: Kind<Saveable> = {
   expected: "an AdamW or a LossScaleOptimizer",
   accepts: (value) => typeof (value as Saveable | null)?.save === "function",
 };
-
-/** The other options are checked by every save. */
-const saveOptions: Kind<SaveOptions> = {
-  expected: "an object",
-  accepts: isRecord,
-  copy: ({ metadata = {}, ...others }, name) => ({
-    ...others,
-    metadata: parse(metadataKind, metadata, `${name}.metadata`),
-  }),
-};
-
-const fields: Fields<CheckpointManagerOptions> = {
-  folder: { key: "folder", kind: text },
-  everySteps: { key: "every_steps", kind: integerFrom(1), default: undefined },
-  everyMinutes: { key: "every_minutes", kind: positive, default: undefined },
-  keep: { key: "keep", kind: integerFrom(1), default: 3 },
-  save: { key: "save", kind: saveOptions, default: {} },
-};
-
-const managedSaveFields: Fields<ManagedSaveOptions> = {
-  metadata: { key: "metadata", kind: metadataKind, default: {} },
-};
-
-type ResolvedManagerOptions = CheckpointManagerOptions & Required<Pick<CheckpointManagerOptions, "keep" | "save">>;
-
-type Metadata = Readonly<Record<string, string>>;
 
 /**
  * Saves an optimizer now and then, and finds the newest checkpoint that is whole.
@@ -93,6 +57,7 @@ export class CheckpointManager {
   /** A save that came due while another was written, of the newest state that it was due for. */
   #due: { readonly iteration: number; readonly metadata: Metadata } | null = null;
   #failure: unknown;
+  #lastSave: SaveReport | undefined;
   #lastIteration: number;
   #lastTime = performance.now();
 
@@ -100,7 +65,7 @@ export class CheckpointManager {
   constructor(optimizer: Saveable, options: CheckpointManagerOptions) {
     parse(saveable, optimizer, "optimizer");
     this.#optimizer = optimizer;
-    this.#options = resolveFields(fields, options, "the options of CheckpointManager") as ResolvedManagerOptions;
+    this.#options = resolveManagerOptions(options);
     this.#folder = new CheckpointFolder(this.#options.folder);
     this.#lastIteration = optimizer.iterations;
   }
@@ -116,7 +81,7 @@ export class CheckpointManager {
    */
   afterStep(options: ManagedSaveOptions = {}): PromiseLike<void> {
     this.#rethrow();
-    const metadata = parseMetadataOption(options, "afterStep");
+    const metadata = parseManagedSave(options, "afterStep");
     const { everySteps, everyMinutes } = this.#options;
     if (everySteps === undefined && everyMinutes === undefined) {
       const message = "Expected everySteps or everyMinutes, for afterStep() to know when to save, but received neither";
@@ -144,7 +109,7 @@ export class CheckpointManager {
   /** Saves now. @throws what `save` throws */
   async save(options: ManagedSaveOptions = {}): Promise<SaveReport> {
     this.#rethrow();
-    const metadata = parseMetadataOption(options, "save");
+    const metadata = parseManagedSave(options, "save");
     while (this.#saving !== null) await this.#saving;
     return this.#begin(metadata);
   }
@@ -154,10 +119,15 @@ export class CheckpointManager {
     this.#lastTime = performance.now();
     this.#due = null;
     const written = this.#write(this.#lastIteration, metadata);
-    const end = () => {
-      this.#saving = null;
-    };
-    this.#saving = written.then(end, end);
+    this.#saving = written.then(
+      (report) => {
+        this.#lastSave = report;
+        this.#saving = null;
+      },
+      () => {
+        this.#saving = null;
+      },
+    );
     return written;
   }
 
@@ -218,6 +188,15 @@ export class CheckpointManager {
     return null;
   }
 
+  /** @internal */
+  [inspection](): object {
+    return shownAs(this.constructor.name, () => ({
+      ...shownOptions(this.#options),
+      ...(this.#saving && { saving: true }),
+      ...(this.#lastSave && { lastSave: this.#lastSave }),
+    }));
+  }
+
   #rethrow(): void {
     const failure = this.#failure;
     this.#failure = undefined;
@@ -229,9 +208,4 @@ export class CheckpointManager {
 function whenAwaited(begin: () => Promise<void>): PromiseLike<void> {
   // biome-ignore lint/suspicious/noThenProperty: to be awaited is what it is for.
   return { then: (resolve, reject) => begin().then(resolve, reject) };
-}
-
-/** @throws INVALID_ARGUMENT */
-function parseMetadataOption(options: ManagedSaveOptions, method: string): Metadata {
-  return resolveFields(managedSaveFields, options, `the options of ${method}`).metadata ?? {};
 }

@@ -106,7 +106,7 @@ describe("loading", () => {
     await rejectsLater(
       "CHECKPOINT",
       other({}),
-      "learningRate is CosineDecay in the file and 0.001",
+      "learningRate is CosineDecay in the file and 0.001 here",
       "and the default here",
     );
     const join = new schedules.Join({ schedules: [cosine(9)], boundaries: [] });
