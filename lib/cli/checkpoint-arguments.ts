@@ -27,16 +27,23 @@ export function addSaidOptions(command: Command): Command {
 
 const flags = { names: "give --names a,b,c, in Keras' order", options: "give --config FILE" } as const;
 
-/** Runs `use` with an open checkpoint and closes it. */
+/**
+ * Runs `use` with an open checkpoint and closes it. With `numbered`, of a file that says no names and of which the command
+ * line says nothing the numbers of its variables will do.
+ */
 export async function withCheckpoint<T>(
   path: string,
-  { names, config }: SaidOptions,
+  { names, config, numbered = false }: SaidOptions & { readonly numbered?: boolean },
   use: (checkpoint: Checkpoint) => Promise<T>,
 ): Promise<T> {
   const list = names?.split(",");
   const options = config === undefined ? undefined : resolveOptions(readOptionSet(config).options);
   const layout = list && options && { ...options, names: list };
-  const checkpoint = await openCheckpoint(path, { names: list, layout }).catch((error: unknown) => {
+  const checkpoint = await openCheckpoint(path, {
+    names: list,
+    layout,
+    numbered: numbered && !list && !options,
+  }).catch((error: unknown) => {
     if (!(error instanceof UnsaidError)) throw error;
     throw new CommandError("usage", `${error.message}: ${flags[error.unsaid]}`, { cause: error });
   });

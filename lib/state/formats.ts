@@ -30,6 +30,8 @@ export interface OpenOptions {
   readonly names?: readonly string[] | undefined;
   /** For files without options: those that say which slots there are, and the names of an optimizer that has them. */
   readonly layout?: KerasOptions["layout"];
+  /** Of Keras' variables their numbers will do, where names or options are not said. @default false */
+  readonly numbered?: boolean | undefined;
 }
 
 /** What a file begins with, and who reads it. */

@@ -25,11 +25,21 @@ export interface KerasLayout {
   readonly slots: ReadonlyMap<number, string>;
 }
 
-/** The options in a configuration of Keras, that of the inner optimizer for a loss scaler. @throws CHECKPOINT */
+/** Of the inner optimizer for a loss scaler. */
+function adamConfig({ config }: SerializedObject): Record<string, unknown> {
+  const outer = isRecord(config) ? config : {};
+  const inner = isRecord(outer.inner_optimizer) ? outer.inner_optimizer.config : outer;
+  return isRecord(inner) ? inner : {};
+}
+
+/** Where the learning rate is a number, it is the variable after the count. */
+export function hasRateVariable(optimizer: SerializedObject): boolean {
+  return typeof adamConfig(optimizer).learning_rate === "number";
+}
+
+/** The options in a configuration of Keras. @throws CHECKPOINT */
 export function layoutOptions(path: string, optimizer: SerializedObject): LayoutOptions {
-  const config = isRecord(optimizer.config) ? optimizer.config : {};
-  const inner = isRecord(config.inner_optimizer) ? config.inner_optimizer.config : config;
-  const { learning_rate: _, weight_decay: __, ...rest } = isRecord(inner) ? inner : {};
+  const { learning_rate: _, weight_decay: __, ...rest } = adamConfig(optimizer);
   try {
     return resolveOptions(configToOptions(rest));
   } catch (error) {

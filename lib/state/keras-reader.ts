@@ -8,7 +8,15 @@ import { dtypeOf } from "./dtypes.js";
 import { CheckpointError, UnsaidError } from "./errors.js";
 import { H5Process, type H5Variable } from "./h5-process.js";
 import { readKerasConfig, withWeightsFile } from "./keras-files.js";
-import { kerasLayout, type LayoutOptions, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
+import {
+  hasRateVariable,
+  innerGroup,
+  kerasLayout,
+  type LayoutOptions,
+  layoutOptions,
+  ownGroup,
+  scalerAt,
+} from "./keras-layout.js";
 import { type KerasVariables, readVariables } from "./keras-variables.js";
 import { stepName, tensorName } from "./names.js";
 import { memoryTensor } from "./optimizer-state.js";
@@ -21,18 +29,21 @@ export interface KerasOptions {
   readonly names?: readonly string[] | undefined;
   /** For files without a configuration. */
   readonly layout?: (LayoutOptions & { readonly names: readonly string[] }) | undefined;
+  /** Without the names or the options, give Keras' variables under their numbers. @default false */
+  readonly numbered?: boolean | undefined;
 }
 
 /** Takes over the source, whose archive has these entries; null for an HDF5 file. @throws CHECKPOINT, MISSING_PACKAGE */
 export async function openKeras(
   source: ByteSource,
   entries: ReadonlyMap<string, ZipEntry> | null,
-  { layout, names = layout?.names }: KerasOptions,
+  { layout, names = layout?.names, numbered = false }: KerasOptions,
 ): Promise<Checkpoint> {
   const { path } = source;
   try {
     const config = entries && (await readKerasConfig(path, entries));
     const options = config ? layoutOptions(path, config) : layout;
+    if (numbered && !(names && options)) return describeNumbered(path, await readFrom(source, entries), config);
     if (!names)
       throw new UnsaidError(path, "names", "Keras' variables have numbers only, and it does not say the names");
     if (!options) throw new UnsaidError(path, "options", "it does not say the options of its optimizer");
@@ -62,6 +73,32 @@ function scalar(path: string, variables: readonly H5Variable[], place: number): 
   return get(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0);
 }
 
+/** A scalar of a loss scaler that is around the optimizer. */
+function scalerCounters(path: string, { own, inner }: KerasVariables): Partial<Counters> {
+  if (!inner) return {};
+  return { lossScale: scalar(path, own, scalerAt.lossScale), growthCounter: scalar(path, own, scalerAt.growthCounter) };
+}
+
+/** For looking at a file: what is the same in all of them is known, the rest has its place in the file for a name. */
+function describeNumbered(path: string, variables: KerasVariables, config: SerializedObject | null): Checkpoint {
+  const { own, inner } = variables;
+  const scalars = inner ?? own;
+  const list = (group: string, members: readonly H5Variable[]) =>
+    members.map(({ dtype, shape, bytes }, place) => memoryTensor(`${group}/${place}`, dtype, shape, bytes));
+  const tensors = [...list(ownGroup, own), ...list(innerGroup, inner ?? [])];
+  return {
+    path,
+    format: kerasFormat,
+    optimizer: config,
+    learningRate: config && hasRateVariable(config) ? scalar(path, scalars, 1) : null,
+    counters: { steps: scalar(path, scalars, 0), ...scalerCounters(path, variables) },
+    parameters: [],
+    tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
+    metadata: {},
+    close: async () => {},
+  };
+}
+
 function describe(
   path: string,
   { own, inner }: KerasVariables,
@@ -82,9 +119,6 @@ function describe(
     const { dtype, shape, bytes } = variables[place] as H5Variable;
     tensors.set(name, memoryTensor(name, dtype, shape, bytes));
   }
-  const scaler: Partial<Counters> = inner
-    ? { lossScale: scalar(path, own, scalerAt.lossScale), growthCounter: scalar(path, own, scalerAt.growthCounter) }
-    : {};
   const shapeOf = (name: string) => tensors.get(tensorName(name, "moment1"))?.shape ?? [];
   const parameters = names.map((name): StoredParameter => ({ name, shape: shapeOf(name), frozen: false }));
   return {
@@ -95,7 +129,7 @@ function describe(
     isConfigPartial: inner !== null && config?.class_name !== "LossScaleOptimizer",
     hasLearningRate: config === null ? learningRate !== undefined : undefined,
     learningRate: learningRate === undefined ? null : scalar(path, variables, learningRate),
-    counters: { steps, ...scaler },
+    counters: { steps, ...scalerCounters(path, { own, inner }) },
     parameters,
     tensors,
     metadata: {},

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import type { Checkpoint } from "../../state/checkpoint.js";
+import { kerasFormat } from "../../state/keras-reader.js";
 import { addSaidOptions, readableFiles, type SaidOptions, withCheckpoint } from "../checkpoint-arguments.js";
 import { bytesOfTensors, scanCheckpoint, type TensorReport } from "../checkpoint-scan.js";
 import { formatBytes } from "../format.js";
@@ -18,7 +19,7 @@ export function define(command: Command): void {
     .description("Shows the options, counts and tensors of a checkpoint, and whether every number is finite.")
     .argument("<file>", readableFiles)
     .action((file: string, options: Options) =>
-      withCheckpoint(file, options, async (checkpoint) => {
+      withCheckpoint(file, { ...options, numbered: true }, async (checkpoint) => {
         const tensors = await scanCheckpoint(checkpoint);
         if (options.json) printJson({ ...summary(checkpoint), tensors });
         else print(render(checkpoint, tensors));
@@ -52,11 +53,21 @@ const optionColumns: readonly Column<OptionRow>[] = [
 function render(checkpoint: Checkpoint, tensors: readonly TensorReport[]): string {
   const { format, bytes, optimizer, learningRate, counters, parameters, metadata } = summary(checkpoint);
   const counts = Object.entries(counters).map(([name, count]) => `${name} ${count}`);
+  // Keras' variables, of which the command line said nothing.
+  const isNumbered = format === kerasFormat && parameters.length === 0;
+  const flags = optimizer === null ? "--names and --config tell" : "--names tells";
   const entries: [string, string][] = [
     ["format", format],
-    ["data", `${formatBytes(bytes)} in ${tensors.length} tensors of ${parameters.length} parameters`],
+    [
+      "data",
+      `${formatBytes(bytes)} in ${tensors.length} tensors${isNumbered ? "" : ` of ${parameters.length} parameters`}`,
+    ],
+    ...(isNumbered ? [["names", `not said: ${flags} which tensor is which`] as [string, string]] : []),
     ["optimizer", optimizer === null ? "not said" : optimizer.class_name],
-    ["learning rate", learningRate === null ? "not a number" : String(learningRate)],
+    [
+      "learning rate",
+      learningRate !== null ? String(learningRate) : isNumbered && optimizer === null ? "not said" : "not a number",
+    ],
     ["counters", counts.join(", ") || "none"],
     ...Object.entries(metadata).map(([key, value]): [string, string] => [`metadata ${key}`, value]),
   ];

@@ -25,7 +25,7 @@ export function define(command: Command): void {
 }
 
 function verify(file: string, options: Options): Promise<void> {
-  return withCheckpoint(file, options, async (checkpoint) => {
+  return withCheckpoint(file, { ...options, numbered: true }, async (checkpoint) => {
     const tensors = await scanCheckpoint(checkpoint);
     const bytes = bytesOfTensors(checkpoint);
     const unchecked = tensors.filter(({ checksum }) => checksum === null).length;
