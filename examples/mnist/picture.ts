@@ -7,9 +7,9 @@ import { mean, type Run } from "../../lib/cli/train/run.js";
 
 /** Colours of Okabe and Ito (2008), which the colour-blind tell apart. The first line is broad and pale, for others to lie on it. */
 const styles = [
-  { color: "#9ccbe8", width: 8, type: "solid", symbol: 13 },
-  { color: "#0b3c5d", width: 2, type: [7, 5], symbol: 6 },
-  { color: "#d55e00", width: 2, type: "solid", symbol: 6 },
+  { color: "#9ccbe8", width: 8, type: "solid", symbol: 17 },
+  { color: "#0b3c5d", width: 2, type: [7, 5], symbol: 11 },
+  { color: "#d55e00", width: 2, type: "solid", symbol: 7 },
 ] as const;
 
 /** Ends at round numbers near the data instead of at powers of ten. */
@@ -34,8 +34,10 @@ export async function writePicture(path: string, runs: readonly Run[], subtitle:
   await writeFile(path, draw(runs, subtitle));
 }
 
+const size = { width: 1120, height: 520 } as const;
+
 function draw(runs: readonly Run[], subtitle: string): string {
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: 1120, height: 520 });
+  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, ...size });
   const epochs = runs[0]!.accuracies.length;
   const epochAxis = { type: "value", name: "Epoch", nameLocation: "middle", nameGap: 30, min: 0, max: epochs } as const;
   const valueAxis = { type: "value", nameLocation: "middle", nameGap: 52, scale: true } as const;
@@ -60,7 +62,8 @@ function draw(runs: readonly Run[], subtitle: string): string {
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return svg;
+  // As wide as there is room for; the view box keeps its proportions.
+  return svg.replace(/^<svg width="\d+" height="\d+"/, `<svg width="100%" style="max-width: ${size.width}px"`);
 }
 
 function line(name: string, run: number, panel: number, data: [number, number][]): echarts.LineSeriesOption {

@@ -13,6 +13,11 @@ export function formatCount(count: number): string {
   return unit === "" ? String(count) : `${significant(count / factor)} ${unit}`;
 }
 
+/** "1 thread", "2 threads". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 const binary = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 /** "1.39 GiB". */

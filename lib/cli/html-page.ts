@@ -28,6 +28,17 @@ export interface Page {
   readonly notes: readonly (readonly [name: string, text: string])[];
 }
 
+/** A legend of as many lines as it takes, all of them in print too; the page makes room for it below the chart. */
+export const legendLook = {
+  type: "plain",
+  bottom: 0,
+  left: "center",
+  itemWidth: 25,
+  itemHeight: 14,
+  itemGap: 14,
+  textStyle: { color: "#334155", fontSize: 13 },
+} as const;
+
 const library = "echarts/dist/echarts.min.js";
 
 /** From the user's project, else from where this package stands. @throws CommandError when it is not installed */
@@ -80,10 +91,16 @@ section { background: #fff; border: 1px solid var(--line); border-radius: 12px; 
 .charts .chart { margin-top: auto; }
 .charts { margin: 0 0 20px; }
 @media (max-width: 860px) { .charts { grid-template-columns: minmax(0, 1fr); } }
-.chart { width: 100%; height: 400px; }
+.chart { width: 100%; height: 400px; overflow: hidden; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: 4px 20px; margin: 0; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
+@media (max-width: 600px) {
+  main { padding: 24px 12px 40px; }
+  section { padding: 16px; }
+  dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
+  dd { margin: 0 0 8px; }
+}
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; white-space: nowrap; font-size: 12px; }
 th { color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--line); }
@@ -92,7 +109,14 @@ td { border-bottom: 1px solid var(--line); }
 tr:last-child td { border-bottom: 0; }
 th:last-child, td:last-child { padding-right: 0; }
 .right { text-align: right; }
-@media print { body { background: #fff; } section { break-inside: avoid; } }
+@media print {
+  body { background: #fff; }
+  main { padding: 0; }
+  section { break-inside: avoid; }
+  .charts { grid-template-columns: minmax(0, 1fr); }
+  .scroll { overflow: visible; }
+  table { white-space: normal; font-size: 10px; }
+}
 `;
 
 /** Runs in the reader's browser. */
@@ -107,10 +131,31 @@ const formatters = {
   seconds: scaled([[1, " s"], [1e-3, " ms"], [1e-6, " µs"], [1e-9, " ns"]]),
   number: digits,
 };
+const chartHeight = 400;
+const printWidth = 640;
+const fits = [];
+const pen = document.createElement("canvas").getContext("2d");
+/** What ECharts will take for the lines of a legend: it tells nobody. */
+const legendRoom = ({ data, itemWidth, itemHeight, itemGap, textStyle }, width) => {
+  pen.font = textStyle.fontSize + "px system-ui, sans-serif";
+  const padding = 5;
+  let lines = 1;
+  let x = 0;
+  for (const { name } of data) {
+    const item = itemWidth + padding + pen.measureText(name).width;
+    if (x > 0 && x + item > width - 2 * padding) {
+      lines += 1;
+      x = 0;
+    }
+    x += item + itemGap;
+  }
+  return lines * (itemHeight + itemGap);
+};
 const withFormatters = (axis) => ({ ...axis, axisLabel: { ...axis.axisLabel, formatter: formatters[axis.axisLabel.formatter] } });
 for (const { id, option } of JSON.parse(document.getElementById("charts").textContent)) {
   const [x, y] = [option.xAxis.axisLabel.formatter, option.yAxis.axisLabel.formatter].map((name) => formatters[name]);
-  const chart = echarts.init(document.getElementById(id), null, { renderer: "svg" });
+  const box = document.getElementById(id);
+  const chart = echarts.init(box, null, { renderer: "svg" });
   const tooltip = {
     ...option.tooltip,
     formatter: ({ seriesName, name, value }) =>
@@ -120,8 +165,20 @@ for (const { id, option } of JSON.parse(document.getElementById("charts").textCo
         .join("<br>"),
   };
   chart.setOption({ ...option, tooltip, xAxis: withFormatters(option.xAxis), yAxis: withFormatters(option.yAxis) });
-  new ResizeObserver(() => chart.resize()).observe(document.getElementById(id));
+  const fit = (width = box.clientWidth) => {
+    const room = option.legend ? legendRoom(option.legend, width) : 0;
+    const height = chartHeight + room;
+    box.style.height = height + "px";
+    chart.resize({ width, height });
+    chart.setOption({ grid: { bottom: option.grid.bottom + room } });
+  };
+  fit();
+  fits.push(fit);
+  new ResizeObserver(() => fit()).observe(box);
 }
+// Paper is narrower than a window, and nothing tells of it in time.
+addEventListener("beforeprint", () => fits.forEach((fit) => fit(Math.min(printWidth, innerWidth))));
+addEventListener("afterprint", () => fits.forEach((fit) => fit()));
 `;
 
 export function renderPage({ title, subtitle, facts, charts, table, notes }: Page): string {

@@ -1,7 +1,7 @@
 /** The charts of the report as options of Apache ECharts: plain data, since they are drawn in the reader's browser. */
 
-import { formatCount, significant } from "../format.js";
-import type { PageChart as Chart } from "../html-page.js";
+import { counted, formatCount, significant } from "../format.js";
+import { type PageChart as Chart, legendLook } from "../html-page.js";
 import { ownName } from "./build.js";
 import { type BenchDocument, type BenchRow, summarize } from "./result.js";
 
@@ -21,7 +21,7 @@ function seriesName(row: BenchRow, rows: readonly BenchRow[]): string {
   const details = [
     varies("device") ? row.device : "",
     // A peer takes as many as suit the work.
-    varies("threads") && row.name === ownName && row.threads !== null ? `${row.threads} threads` : "",
+    varies("threads") && row.name === ownName && row.threads !== null ? counted(row.threads, "thread") : "",
     varies("options") ? row.options : "",
   ].filter(Boolean);
   return [row.name, ...details].join(", ");
@@ -60,14 +60,14 @@ function frame(
   xAxis: object,
   yAxis: object,
   series: readonly object[],
-  { names, right = 32 }: { names?: readonly string[]; right?: number } = {},
+  { names, right = 32 }: { names?: readonly { name: string; icon?: string }[]; right?: number } = {},
 ): object {
   return {
     animation: false,
     textStyle: { fontFamily: "system-ui, sans-serif" },
-    grid: { left: 76, right, top: 24, bottom: names ? 92 : 60 },
+    grid: { left: 76, right, top: 24, bottom: 60 },
     ...(names && {
-      legend: { type: "scroll", bottom: 0, data: names, textStyle: { color: ink, fontSize: 13 }, itemGap: 20 },
+      legend: { ...legendLook, data: names },
     }),
     tooltip: { trigger: "item" },
     xAxis: { nameGap: 32, ...xAxis },
@@ -76,8 +76,8 @@ function frame(
   };
 }
 
-function point(value: readonly [number, number], row: BenchRow): object {
-  return { value, name: `${row.work}: ${formatCount(row.parameters)} parameters in ${row.tensors} tensors` };
+function point(value: readonly [number, number], row: BenchRow): { value: readonly [number, number]; name: string } {
+  return { value, name: `${row.work}: ${formatCount(row.parameters)} parameters in ${counted(row.tensors, "tensor")}` };
 }
 
 const line = { type: "line", symbolSize: 9, lineStyle: { width: 2 } };
@@ -127,33 +127,48 @@ function limitsOf(all: readonly BenchRow[]): { device: string; type: string | re
   }));
 }
 
+const limitName = "in-place stream";
+/** A broken line as the legend's own picture of a series without points. */
+const dashes = "path://M0,0h7v2h-7zM9,0h7v2h-7zM18,0h7v2h-7z";
+
+/** A series' own limit: a broken line through a sweep, a dash over the mark of other work. */
+function limit({ name, rows, look }: Series, all: readonly BenchRow[]): object[] {
+  const limited = rows.filter(({ streamSamples }) => streamSamples.length > 0);
+  const points = (isSweep: boolean) =>
+    limited
+      .filter(({ tensors }) => (tensors === 1) === isSweep)
+      .map((row) => {
+        const spot = point([row.parameters, summarize(row, all).streamBandwidth! / 1e9], row);
+        return { ...spot, name: `${limitName}, ${spot.name}` };
+      });
+  // Under the same name: the legend shows and hides them with what they are the limit of.
+  return [
+    { ...line, name, color: look.color, symbol: "none", lineStyle: { width: 1.5, type: "dashed" }, data: points(true) },
+    { name, color: look.color, type: "scatter", symbol: "rect", symbolSize: [18, 2], data: points(false) },
+  ].filter(({ data }) => data.length > 0);
+}
+
 /** GB/s by size, with the streaming limits of the same run. */
 function speeds(list: readonly Series[], all: readonly BenchRow[]): Chart {
-  const limits = limitsOf(all).map(({ device, type, suffix }) => {
-    const one = list.find(({ rows }) => rows.some((row) => row.device === device && row.streamSamples.length > 0));
-    return {
-      ...line,
-      name: `in-place stream${suffix}`,
-      symbol: "circle",
-      symbolSize: 4,
-      lineStyle: { width: 2, type, color: grey },
-      itemStyle: { color: grey },
-      data: one!.rows
-        .filter(({ tensors, streamSamples }) => tensors === 1 && streamSamples.length > 0)
-        .map((row) => point([row.parameters, summarize(row, all).streamBandwidth! / 1e9], row)),
-    };
-  });
+  const limits = list.flatMap((one) => limit(one, all));
   const series = list.flatMap((one, i) => lineAndMarks(one, i === 0, (row) => summarize(row, all).bandwidth / 1e9));
+  // Nothing but its entry in the legend.
+  const key = { ...line, name: limitName, color: grey, data: [] };
   return {
     id: "speed",
     title: "Speed by size",
     caption:
-      "Bytes that a step must move, by the byte model, per second. The broken line is a pass over the same memory with the same streams and next to no arithmetic, measured in turns with the step.",
+      "Bytes that a step must move, by the byte model, per second. A broken line, or a dash, in the colour of a step is that step's limit: a pass over the same memory with the same loads and stores and next to no arithmetic, measured in turns with it.",
     option: frame(
       axis("parameters", "count", decades(all.map(({ parameters }) => parameters))),
       axis("GB/s", "number", { type: "value", min: 0 }),
-      [...limits, ...series],
-      { names: [...list, ...limits].map(({ name }) => name) },
+      [...series, ...limits, ...(limits.length > 0 ? [key] : [])],
+      {
+        names: [
+          ...list.map(({ name }) => ({ name })),
+          ...(limits.length > 0 ? [{ name: limitName, icon: dashes }] : []),
+        ],
+      },
     ),
   };
 }

@@ -1,11 +1,18 @@
 /** The curves of training runs as a page. */
 
-import { type PageChart, renderPage } from "../html-page.js";
+import { legendLook, type PageChart, renderPage } from "../html-page.js";
 import type { Column } from "../table.js";
 import { mean, type Run } from "./run.js";
 
-/** Okabe and Ito (2008): the colour-blind tell them apart. */
-const colours = ["#0072b2", "#d55e00", "#009e73"];
+/**
+ * Colours of Okabe and Ito (2008), which the colour-blind tell apart. Each is narrower than the one before, which it may
+ * lie on: equal runs are all seen.
+ */
+const looks = [
+  { color: "#9ccbe8", width: 8, symbolSize: 17 },
+  { color: "#0b3c5d", width: 2, symbolSize: 11 },
+  { color: "#d55e00", width: 2, symbolSize: 7 },
+] as const;
 /** Points of a loss curve per epoch; the losses of single batches would be a thicket. */
 const pointsPerEpoch = 10;
 
@@ -33,20 +40,17 @@ function chart(
     option: {
       animation: false,
       textStyle: { fontFamily: "system-ui, sans-serif" },
-      grid: { left: 76, right: 32, top: 24, bottom: 92 },
-      legend: { type: "scroll", bottom: 0 },
+      grid: { left: 76, right: 32, top: 24, bottom: 60 },
+      legend: { ...legendLook, data: runs.map(({ label }) => ({ name: label })) },
       tooltip: { trigger: "item" },
       xAxis: { ...axis, type: "value", name: "epoch", nameGap: 30, min: 0 },
       yAxis: { ...axis, type: names.type, name: names.y, nameGap: 52 },
-      series: runs.map((run, i) => ({
-        type: "line",
-        name: run.label,
-        data: points(run),
-        color: colours[i % colours.length],
-        // The first is broad and pale, for others to lie on it.
-        lineStyle: { width: i === 0 ? 8 : 2, opacity: i === 0 ? 0.3 : 1 },
-        symbolSize: 6,
-      })),
+      series: runs.map((run, i) => {
+        const { color, width, symbolSize } = looks[i % looks.length]!;
+        const data = points(run);
+        const symbol = names.type === "log" && data.length > 1 ? "none" : "circle";
+        return { type: "line", name: run.label, data, color, symbol, symbolSize, lineStyle: { width } };
+      }),
     },
   };
 }

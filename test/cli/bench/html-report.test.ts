@@ -57,6 +57,12 @@ describe("the HTML report", () => {
         for (const name of ["fused-adamw, default", "fused-adamw, amsgrad", "copy", "in-place stream"]) {
           expect(legend).to.contain(name);
         }
+        // Both sets of options have a limit of their own.
+        for (const colour of ["#0072b2", "#d55e00"]) {
+          expect(await page.locator(`#speed svg path[stroke="${colour}"][stroke-dasharray]`).count(), colour).to.equal(
+            1,
+          );
+        }
         expect(await page.locator("tbody tr").count()).to.equal(12);
       });
       expect(complaints).to.deep.equal([]);
@@ -68,6 +74,13 @@ describe("the HTML report", () => {
         await page.setViewportSize({ width: 390, height: 800 });
         // The charts follow the window when they are told of it.
         await page.waitForFunction("document.documentElement.scrollWidth === 390");
+        // The whole legend is within the chart: nobody can turn pages on paper.
+        const chart = (await page.locator("#speed").boundingBox())!;
+        for (const name of ["fused-adamw, default", "fused-adamw, amsgrad", "copy", "in-place stream"]) {
+          const { y, height } = (await page.locator("#speed svg text", { hasText: name }).boundingBox())!;
+          expect(y, name).to.be.above(chart.y + 300);
+          expect(y + height, name).to.be.at.most(chart.y + chart.height);
+        }
       });
     });
   });
