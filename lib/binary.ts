@@ -20,8 +20,10 @@ export interface LoadedBinary {
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Builds the addon from whatever folder it is typed in. */
-export const buildCommand = `npm run build:native --prefix "${root}"`;
+/** What `fused-adamw build` runs: builds the addon from whatever folder it is typed in. */
+export const buildScript = `npm run build:native --prefix "${root}"`;
+/** What a user types. */
+export const buildCommand = "npx fused-adamw build";
 
 /** Where the addon may be, first match wins. FUSED_ADAMW_BINDING names a file of the user's own. */
 function places(): string[] {

@@ -99,7 +99,7 @@ describe("the addon", () => {
   it("that cannot be loaded is an error that says where it was looked for, why not, and what to do", () => {
     const missing = importWith("/nowhere/fused.node");
     expect(missing).to.match(/^AdamWError NATIVE Could not load/);
-    expect(missing).to.contain("/nowhere/fused.node: no such file").and.to.contain("npm run build:native");
+    expect(missing).to.contain("/nowhere/fused.node: no such file").and.to.contain("npx fused-adamw build");
     expect(missing).to.contain(process.platform).and.to.contain(process.version);
     const notAnAddon = importWith("package.json");
     expect(notAnAddon)

@@ -9,6 +9,11 @@ import { endWithClosedPipe, note, paint } from "./terminal.js";
 
 const args = process.argv.slice(2);
 
+/** A mistake in the command line, and where the right one is explained. */
+function errorWriter(help: string) {
+  return (text: string, write: (text: string) => void) => write(`${text.trimEnd()}\nSee ${help}\n`);
+}
+
 async function buildProgram(): Promise<Command> {
   const program = new Command("fused-adamw")
     .description("Benchmarks, checks and tools of fused-adamw, the fused AdamW step for Node.js.")
@@ -16,13 +21,14 @@ async function buildProgram(): Promise<Command> {
     .showHelpAfterError(false)
     .showSuggestionAfterError()
     .configureHelp({ styleTitle: (title) => paint("bold", title), minWidthToWrap: 10 })
-    .configureOutput({ outputError: (text, write) => write(`${text.trimEnd()}\nSee fused-adamw --help\n`) })
+    .configureOutput({ outputError: errorWriter("fused-adamw --help") })
     .exitOverride();
   for (const { name, summary, load } of commands) {
     const command = program
       .command(name)
       .description(`${summary[0]?.toUpperCase()}${summary.slice(1)}.`)
       .summary(summary);
+    command.configureOutput({ outputError: errorWriter(`fused-adamw ${name} --help`) });
     if (args.includes(name)) (await load()).define(command);
     command.option("--json", "print one JSON document to stdout");
   }

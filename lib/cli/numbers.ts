@@ -5,12 +5,15 @@ import { wrongValue } from "./exit.js";
 const units: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9, b: 1e9, t: 1e12 };
 const pattern = /^(\d[\d_]*(?:\.\d+)?(?:e\+?\d+)?)([kmgbt]?)$/i;
 
-/** A whole number ≥ `minimum`. @throws CommandError */
-export function parseCount(text: string, name: string, minimum = 1): number {
+/** What the error of a number of parameters gives as examples. */
+export const sizeExamples = " such as 1000000, 1e6 or 124M";
+
+/** A whole number ≥ `minimum`. @throws CommandError that gives `examples` */
+export function parseCount(text: string, name: string, minimum = 1, examples = ""): number {
   const match = pattern.exec(text.trim());
   const count = match ? Number(match[1]!.replaceAll("_", "")) * units[match[2]!.toLowerCase()]! : Number.NaN;
   if (!Number.isSafeInteger(count) || count < minimum) {
-    throw wrongValue(name, `a whole number ≥ ${minimum} such as 1000000, 1e6 or 124M`, text);
+    throw wrongValue(name, `a whole number ≥ ${minimum}${examples}`, text);
   }
   return count;
 }
@@ -37,11 +40,12 @@ const mostSteps = 100;
  *
  * @throws CommandError
  */
-export function parseCounts(text: string, name: string, usualFactor: number): number[] {
+export function parseCounts(text: string, name: string, usualFactor: number, examples = ""): number[] {
+  const parse = (part: string) => parseCount(part, name, 1, examples);
   return text.split(",").flatMap((part) => {
     const range = /^(.+?)\.\.([^*]+)(?:\*(.*))?$/.exec(part);
-    if (!range) return [parseCount(part, name)];
-    const [from, to] = [parseCount(range[1]!, name), parseCount(range[2]!, name)];
+    if (!range) return [parse(part)];
+    const [from, to] = [parse(range[1]!), parse(range[2]!)];
     const factor = range[3] === undefined ? usualFactor : Number(range[3]);
     if (!(factor > 1) || to < from)
       throw wrongValue(name, "a range FROM..TO*FACTOR with FROM ≤ TO and FACTOR > 1", part);

@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { configToOptions } from "../config.js";
-import { type AdamWOptions, resolveOptions } from "../options.js";
+import { type AdamWOptions, optionFields, resolveOptions } from "../options.js";
 import { asAdamW } from "../state/keras-files.js";
-import { isRecord } from "../validate.js";
+import { isRecord, parseRecord } from "../validate.js";
 import { CommandError } from "./exit.js";
 
 export interface OptionSet {
@@ -28,7 +28,14 @@ export function parseOptionSet(text: string): OptionSet {
     const [name = "", ...rest] = part.split("=");
     return [name.trim(), rest.length === 0 ? true : parseValue(rest.join("="))] as const;
   });
+  const unknown = entries.filter(([name]) => !isRead(name));
+  parseRecord(Object.fromEntries(unknown), "the options", Object.keys(optionFields));
   return checked(text, Object.fromEntries(entries));
+}
+
+/** JSON's names are read too, but what is typed is JavaScript's: an error lists those alone. */
+function isRead(name: string): boolean {
+  return Object.hasOwn(optionFields, name) || Object.values(optionFields).some(({ key }) => key === name);
 }
 
 /** Keras' configuration or ours: what getConfig() or serialize() wrote, or options by their JavaScript names. */

@@ -4,7 +4,7 @@ import { closest } from "../spelling.js";
 import { CommandError, wrongValue } from "./exit.js";
 import { formatCount } from "./format.js";
 import { models, type ShapedParameter } from "./models.js";
-import { parseCount } from "./numbers.js";
+import { parseCount, sizeExamples } from "./numbers.js";
 import { readSafetensorsShapes } from "./safetensors-shapes.js";
 
 export interface Work {
@@ -61,8 +61,9 @@ function shapesOf(name: string): ShapedParameter[] {
   const model = models[name.toLowerCase()];
   if (model) return [...model()];
   const tensors = /^(\d[\d_]*)x(\S+)$/.exec(name);
-  if (tensors) return repeat(parseCount(tensors[1]!, "the work"), parseCount(tensors[2]!, "the work"));
-  if (/^\d/.test(name)) return [{ name: "parameters", shape: [parseCount(name, "the work")] }];
+  const count = (digits: string) => parseCount(digits, "the work", 1, sizeExamples);
+  if (tensors) return repeat(count(tensors[1]!), count(tensors[2]!));
+  if (/^\d/.test(name)) return [{ name: "parameters", shape: [count(name)] }];
   const similar = closest(name, Object.keys(models));
   throw wrongValue("the work", workSyntax, name, similar);
 }

@@ -230,7 +230,10 @@ describe("inspect, verify and convert", () => {
     expect((await cli(["convert", good, file("c.pt")])).stderr).to.include('formula "torch"');
     const none = await cli(["convert", good, file("none.keras")]);
     expect([none.status, none.stderr.includes("Keras has to save the model there first")]).to.deep.equal([3, true]);
-    expect((await cli(["convert", file("bad.safetensors"), file("c")])).status).to.equal(3);
+    for (const args of [["convert", file("c")], ["inspect"], ["verify"]]) {
+      const [name = "", ...rest] = args;
+      expect((await cli([name, file("bad.safetensors"), ...rest])).status, name).to.equal(1);
+    }
     expect((await cli(["verify", file("c")])).status).to.equal(3);
   });
 });

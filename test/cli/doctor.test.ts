@@ -23,7 +23,7 @@ describe("doctor", () => {
     expect(status).to.equal(1);
     expect(stdout)
       .to.contain(import.meta.filename)
-      .and.contain("npm run build:native")
+      .and.contain("npx fused-adamw build")
       .and.contain("cpu");
   });
 

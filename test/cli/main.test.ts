@@ -48,7 +48,7 @@ describe("the command line", () => {
     expect({ status, stdout }).to.deep.equal({ status: 3, stdout: "" });
     expect(stderr)
       .to.contain(import.meta.filename)
-      .and.contain("npm run build:native");
+      .and.contain("npx fused-adamw build");
   });
 
   it("a pipe closed by its reader is no error", async () => {

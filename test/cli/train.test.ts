@@ -41,7 +41,7 @@ describe("train", function () {
     }
     const complaints = await browse(html, async (page) => {
       for (const id of ["loss", "accuracy"]) {
-        for (const colour of ["#0072b2", "#d55e00", "#009e73"]) {
+        for (const colour of ["#9ccbe8", "#0b3c5d", "#d55e00"]) {
           await page.locator(`#${id} svg path[stroke="${colour}"]`).first().waitFor({ state: "attached" });
         }
       }
@@ -85,7 +85,8 @@ describe("train", function () {
     ["an unknown device", ["--device", "gpu"], 2, "for --device"],
     ["more digits than there are", ["--digits", "9000"], 2, "from 10 to 8000"],
     ["an unknown backend", ["--backend", "webgl"], 2, "wasm, cpu"],
-    ["no epochs", ["--epochs", "0"], 2, "whole number ≥ 1"],
+    ["no epochs", ["--epochs", "0"], 2, "whole number ≥ 1 for --epochs"],
+    ["a batch of more digits than there are", ["--batch", "600", "--digits", "512"], 2, "from 1 to 512"],
   ];
   for (const [what, args, expected, message] of mistakes) {
     it(`rejects ${what}`, async () => {

@@ -9,7 +9,8 @@ import type { OwnSpec } from "./contestant.js";
 import type { BenchSpec } from "./spec.js";
 
 interface Need {
-  readonly where: string;
+  /** "memory for the 3 that take turns" */
+  readonly what: string;
   readonly bytes: number;
   readonly free: number;
 }
@@ -18,12 +19,12 @@ const isOnGpu = ({ device }: OwnSpec) => !device.startsWith("cpu");
 
 /** @throws CommandError */
 export function checkRoom(work: Work, spec: BenchSpec, freeMemory: number): void {
-  for (const { where, bytes, free } of needs(work, spec, freeMemory)) {
+  for (const { what, bytes, free } of needs(work, spec, freeMemory)) {
     if (bytes <= free) continue;
     const share = Math.ceil(bytes / free);
     throw new CommandError(
       "missing",
-      `${work.label} needs ${formatBytes(bytes)} ${where}, and ${formatBytes(free)} are free; what fits is ${work.label}@1/${share}`,
+      `${work.label} needs ${formatBytes(bytes)} of ${what}, and ${formatBytes(free)} are free; what fits is ${work.label}@1/${share}`,
       { code: "OUT_OF_MEMORY" },
     );
   }
@@ -35,11 +36,12 @@ function needs(work: Work, { own, compare, against }: BenchSpec, freeMemory: num
     specs.reduce((sum, { set }) => sum + AdamW.plan(set.options, work.parameters).state, 0);
   // Builds have memory of their own each; a peer has values, gradients and two moments.
   const [copies, builds] = against ? [2 * own.length, 2] : [1, 1];
+  const contestants = own.length * builds + compare.length;
   const host = own.filter((one) => !isOnGpu(one));
   const gpus = [...new Set(own.filter(isOnGpu).map(({ device }) => device))];
   return [
     {
-      where: `for ${own.length * builds + compare.length} in turn`,
+      what: contestants === 1 ? "memory" : `memory for the ${contestants} that take turns`,
       bytes: copies * shared + builds * state(host) + compare.length * 2 * shared,
       free: freeMemory,
     },
@@ -47,7 +49,7 @@ function needs(work: Work, { own, compare, against }: BenchSpec, freeMemory: num
       const { cache, freeMemory: free } = deviceFacts(gpu);
       const mine = own.filter(({ device }) => device === gpu);
       const bytes = (against ? 2 * mine.length : 1) * shared + builds * state(mine) + 2 * cache;
-      return { where: `on ${gpu}`, bytes, free };
+      return { what: `memory on ${gpu}`, bytes, free };
     }),
   ];
 }

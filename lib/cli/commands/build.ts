@@ -2,7 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import type { Command } from "commander";
-import { buildCommand } from "../../binary.js";
+import { buildScript } from "../../binary.js";
 import { CommandError } from "../exit.js";
 import { printJson } from "../terminal.js";
 
@@ -13,9 +13,9 @@ export function define(command: Command): void {
     .action((options: { withoutCuda?: true; json?: true }) => {
       const env = options.withoutCuda ? { ...process.env, FUSED_ADAMW_CUDA: "off" } : process.env;
       // What the compiler says goes to stderr: stdout is for the answer.
-      const { status, error } = spawnSync(buildCommand, { shell: true, stdio: ["ignore", 2, 2], env });
+      const { status, error } = spawnSync(buildScript, { shell: true, stdio: ["ignore", 2, 2], env });
       if (error || status !== 0)
-        throw new CommandError("missing", `${buildCommand} failed: see above`, { cause: error });
+        throw new CommandError("missing", `${buildScript} failed: see above`, { cause: error });
       if (options.json) printJson({ built: true });
     });
 }

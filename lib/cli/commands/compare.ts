@@ -32,6 +32,7 @@ export function define(command: Command): void {
 }
 
 function compare(file: string, after: string | undefined, flags: Flags): void {
+  if (flags.json && flags.format) throw new CommandError("usage", `Give --json or --format ${flags.format}, not both`);
   const allowed = parseShare(flags.failOver, "--fail-over");
   const before = readDocument(file);
   const judgements = after === undefined ? judgePairs(before, allowed) : judgeTwo(before, readDocument(after), allowed);
@@ -73,7 +74,12 @@ function readDocument(path: string): BenchDocument {
 
 /** Runs of versions that measured no GPUs can still be compared. */
 function withLaterFields(document: BenchDocument): BenchDocument {
-  const rows = document.rows.map((row) => ({ ...row, model: row.model ?? "", graph: row.graph ?? false }));
+  const rows = document.rows.map((row) => ({
+    ...row,
+    model: row.model ?? "",
+    graph: row.graph ?? false,
+    launches: row.launches ?? [],
+  }));
   return { ...document, gpus: document.gpus ?? [], rows };
 }
 

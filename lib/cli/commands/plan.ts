@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { AdamW } from "../../adamw.js";
 import type { OptimizerPlan } from "../../plan.js";
 import { CommandError } from "../exit.js";
-import { formatBytes, formatCount, significant } from "../format.js";
+import { counted, formatBytes, formatCount, significant } from "../format.js";
 import { defaultOptions, type OptionSet, optionSyntax, parseOptionSet, readOptionSet } from "../option-sets.js";
 import { renderSection, renderTable, wrap } from "../table.js";
 import { columns, print, printJson } from "../terminal.js";
@@ -66,7 +66,7 @@ function render(work: Work, set: OptionSet, memory: OptimizerPlan, free: number)
     rows,
   );
   const fits = memory.total <= free ? "fit into" : "do not fit into";
-  const tensors = `${work.parameters.length} ${work.parameters.length === 1 ? "tensor" : "tensors"}`;
+  const tensors = counted(work.parameters.length, "tensor");
   const header = renderSection("plan", [
     ["work", work.label],
     ["parameters", `${formatCount(memory.parameters)} (${memory.parameters.toLocaleString("en")}) in ${tensors}`],

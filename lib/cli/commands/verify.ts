@@ -1,10 +1,8 @@
 /** `verify`: whether a checkpoint is whole. */
 
 import type { Command } from "commander";
-import { CheckpointError } from "../../state/errors.js";
 import { addSaidOptions, readableFiles, type SaidOptions, withCheckpoint } from "../checkpoint-arguments.js";
 import { bytesOfTensors, scanCheckpoint } from "../checkpoint-scan.js";
-import { CommandError } from "../exit.js";
 import { formatBytes } from "../format.js";
 import { print, printJson } from "../terminal.js";
 
@@ -16,12 +14,7 @@ export function define(command: Command): void {
   addSaidOptions(command)
     .description("Reads every byte of a checkpoint. Ends with 0 when it is whole, with 1 when it is damaged.")
     .argument("<file>", readableFiles)
-    .action((file: string, options: Options) =>
-      verify(file, options).catch((error: unknown) => {
-        if (!(error instanceof CheckpointError)) throw error;
-        throw new CommandError("failed", error.message, { code: error.code, cause: error });
-      }),
-    );
+    .action((file: string, options: Options) => verify(file, options));
 }
 
 function verify(file: string, options: Options): Promise<void> {
