@@ -6,7 +6,7 @@ import type { ErrorCode } from "../errors.js";
 /** Every status the program ends with. */
 export const exitCodes = {
   done: 0,
-  /** The command worked and the answer is bad: a regression, wrong bits, a result far from the oracle. */
+  /** The command worked and the answer is bad: a regression, wrong bits, a result far from the oracle, a damaged file. */
   failed: 1,
   /** The command line is wrong. */
   usage: 2,
@@ -24,11 +24,20 @@ export class CommandError extends Error {
   readonly exitCode: number;
   readonly code: string;
 
-  constructor(kind: "failed" | "usage" | "missing", message: string, options?: ErrorOptions & { code?: string }) {
+  constructor(
+    kind: "failed" | "usage" | "missing" | "interrupted",
+    message: string,
+    options?: ErrorOptions & { code?: string },
+  ) {
     super(message, options);
     this.exitCode = exitCodes[kind];
     this.code = options?.code ?? kind.toUpperCase();
   }
+}
+
+/** Ctrl-C came before there was anything to tell. */
+export function nothingFinished(): CommandError {
+  return new CommandError("interrupted", "Interrupted: nothing was finished");
 }
 
 /** A value of the command line that cannot be; `received` is quoted as it was typed. */
@@ -37,13 +46,13 @@ export function wrongValue(name: string, expected: string, received: string, sim
   return new CommandError("usage", `Expected ${expected} for ${name} but received "${received}"${hint}`);
 }
 
-const codesOfUsers: Partial<Record<ErrorCode, "usage" | "missing">> = {
+const codesOfUsers: Partial<Record<ErrorCode, "failed" | "usage" | "missing">> = {
   INVALID_ARGUMENT: "usage",
   NO_DEVICE: "missing",
   NATIVE: "missing",
   OUT_OF_MEMORY: "missing",
   CUDA: "missing",
-  CHECKPOINT: "missing",
+  CHECKPOINT: "failed",
   FILE: "missing",
   MISSING_PACKAGE: "missing",
 };

@@ -1,28 +1,28 @@
-/** Ctrl-C as a question that long work asks itself: what is finished is still told. */
+/** Ctrl-C as a signal that long work listens to: what is finished is still told. */
 
 export interface Interrupt {
-  /** Whether Ctrl-C was pressed. */
-  readonly pressed: boolean;
+  /** Aborted at the first Ctrl-C. */
+  readonly signal: AbortSignal;
   /** From now on Ctrl-C ends the process, as it does without this. */
   end(): void;
 }
 
 /** A second Ctrl-C ends the process at once. */
 export function awaitInterrupt(): Interrupt {
-  let pressed = false;
+  const controller = new AbortController();
+  const { signal } = controller;
   const end = () => process.removeListener("SIGINT", press);
   const press = () => {
-    if (pressed) {
+    if (signal.aborted) {
       end();
       process.kill(process.pid, "SIGINT");
+      return;
     }
-    pressed = true;
+    controller.abort();
+    // Two that came while JavaScript was busy are told one after the other, in this turn of the event loop. From the
+    // next turn on nobody listens, so that the system ends the process, however busy it is.
+    setImmediate(end);
   };
   process.on("SIGINT", press);
-  return {
-    get pressed() {
-      return pressed;
-    },
-    end,
-  };
+  return { signal, end };
 }

@@ -15,3 +15,13 @@ export function randomWords(seed: number): () => number {
 export function unit(word: number): number {
   return (word >>> 7) / 2 ** 24 - 1;
 }
+
+/** The items in an order that the words choose, each order as likely as any other (Fisher and Yates). */
+export function shuffled<T>(items: readonly T[], words: () => number): T[] {
+  const list = [...items];
+  for (let i = list.length - 1; i > 0; i -= 1) {
+    const j = Math.floor((words() / 2 ** 32) * (i + 1));
+    [list[i], list[j]] = [list[j]!, list[i]!];
+  }
+  return list;
+}

@@ -112,11 +112,12 @@ describe("bench", () => {
       this.skip();
     }
     const file = join(folder, "pairs.json");
-    const rounds = ["--min-time", "0", "--repetitions", "10", "--threads", "1", "--format", "json"];
+    const rounds = ["--min-time", "0", "--launches", "6", "--repetitions", "12", "--threads", "1", "--format", "json"];
     expect((await cli(["bench", "1e4", "--against", root, ...rounds, "--output", file])).status).to.equal(0);
     const { rows } = JSON.parse(readFileSync(file, "utf8")) as BenchDocument;
     expect(rows.map(({ name }) => name)).to.deep.equal([`${packageVersion} in ${root}`, "fused-adamw"]);
-    expect(rows.map(({ samples }) => samples.length)).to.deep.equal([10, 10]);
+    expect(rows.map(({ samples }) => samples.length)).to.deep.equal([30, 30]);
+    expect(rows.map(({ launches }) => launches)).to.deep.equal([new Array(6).fill(5), new Array(6).fill(5)]);
     const { judgements } = await cliJson<{ judgements: Judgement[] }>("compare", file, "--fail-over", "99%");
     expect(judgements).to.have.length(1);
     expect(judgements[0]!.verdict).to.not.equal("too few samples");
@@ -140,6 +141,24 @@ describe("bench", () => {
       .to.contain("interrupted")
       .and.match(/^\| 1e3 \|/m);
   });
+
+  for (const args of [[], ["--check"], ["--compare", "copy,torch"]]) {
+    it(`Ctrl-C while work is prepared ends with 130 and no table: ${args.join(" ")}`, async () => {
+      const [program = "", ...first] = command;
+      const child = spawn(program, [...first, "bench", "2e7", "--min-time", "600", "--threads", "1", ...args]);
+      let [stdout, stderr] = ["", ""];
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        stdout += text;
+      });
+      child.stderr.setEncoding("utf8").on("data", (text: string) => {
+        if (text.includes("2e7 …")) child.kill("SIGINT");
+        stderr += text;
+      });
+      const [status] = (await once(child, "close")) as [number | null];
+      expect({ status, stdout }).to.deep.equal({ status: 130, stdout: "" });
+      expect(stderr).to.contain("Interrupted: nothing was finished").and.not.contain("absent");
+    });
+  }
 
   describe("in a terminal", () => {
     before(function () {
@@ -202,14 +221,22 @@ describe("bench", () => {
     ["an unknown peer", ["--compare", "jax"], 2, "copy, tfjs, torch"],
     ["an unknown pipeline", ["--pipeline", "half"], 2, "step, full"],
     ["an unknown format", ["--format", "pdf"], 2, "html"],
-    ["no samples", ["--repetitions", "0"], 2, "whole number ≥ 1"],
+    ["no samples", ["--repetitions", "0"], 2, "whole number ≥ 1 for --repetitions"],
+    ["a size that is none", ["--parameters", "0"], 2, "such as 1000000, 1e6 or 124M for --parameters"],
     ["a negative time", ["--min-time", "-1"], 2, "seconds ≥ 0"],
-    ["an impossible size", ["1e14"], 3, "1e14 needs"],
-    ["no threads", ["--threads", "0"], 2, "whole number ≥ 1"],
+    ["an impossible size", ["1e14"], 3, "PiB of memory, and"],
+    ["no threads", ["--threads", "0"], 2, "whole number ≥ 1 for --threads"],
     ["a folder without a build", ["--against", folder], 2, "a build of fused-adamw"],
     ["peers beside two builds", ["--against", ".", "--compare", "copy"], 2, "only steps of the two builds"],
     ["a graph without a GPU", ["1e3", "--graph", "--devices", "cpu"], 2, "on a GPU"],
-    ["two formats", ["--format", "html", "--json"], 2, "not both"],
+    ["two formats", ["--format", "csv", "--json"], 2, "Give --json or --format csv, not both"],
+    [
+      "an unknown option of the optimizer",
+      ["--options", "foo"],
+      2,
+      "in the options: expected name, learningRate, weightDecay,",
+    ],
+    ["an option that bench has not", ["--treads", "1"], 2, "See fused-adamw bench --help"],
     [
       "a file that cannot be written",
       ["1e3", "--output", join(folder, "missing/x.md"), ...short],

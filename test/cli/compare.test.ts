@@ -25,7 +25,7 @@ function row(name: string, own: number[], stream: number[] = []): BenchRow {
     options: "default",
   } as const;
   const size = { work: "1e6", parameters: 1e6, tensors: 1, bytes: 28, streamBytes: 28, operations: 17 };
-  return { ...subject, ...size, samples: own, streamSamples: stream, checked: false };
+  return { ...subject, ...size, samples: own, launches: [], streamSamples: stream, checked: false };
 }
 
 function document(rows: BenchRow[], cpu = "one"): BenchDocument {
@@ -83,6 +83,22 @@ describe("compare", () => {
       0.05,
     );
     expect(judgement!.change.low).to.be.closeTo(0.1, 1e-9);
+  });
+
+  it("counts every start as one value: those of some starts that differ are no difference", () => {
+    // Twelve starts of five rounds; in each one build or the other has the better place, by 10 %.
+    const places = Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? 0.9 : 1.1));
+    const luck = places.flatMap((place) => new Array<number>(5).fill(place));
+    const launches = new Array<number>(12).fill(5);
+    const judged = (after: number[], starts: readonly number[]) => {
+      const [old, own] = pairs(samples(1, 0.01, 60), after).rows;
+      const rows = [old!, own!].map((one) => ({ ...one, launches: starts }));
+      return judgePairs(document(rows), 0.05)[0]!;
+    };
+    expect(judged(luck, [])).to.include({ verdict: "slower", regression: true });
+    expect(judged(luck, launches).verdict).to.equal("no difference seen");
+    expect(judged(samples(1.2, 0.01, 60), launches)).to.include({ verdict: "slower", regression: true });
+    expect(judged(samples(1.2, 0.01, 60), [30, 30]).verdict).to.equal("too few samples");
   });
 
   it("says when there are too few samples to judge", () => {

@@ -17,38 +17,24 @@ import type { Reply } from "./worker.js";
 
 const script = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
 
-/** @throws CommandError when the build cannot be loaded */
-export async function openBuild(build: Build, spec: OwnSpec, work: Work, memory: StepMemory): Promise<Contestant> {
-  // A binary that the user names would stand for both builds.
-  const { FUSED_ADAMW_BINDING, ...env } = process.env;
-  const child = fork(script, [build.index], { env, stdio: ["ignore", "ignore", "pipe", "ipc"] });
-  const contestant = new BuildContestant(child, build, spec, memory);
-  try {
-    await contestant.begin(work);
-    return contestant;
-  } catch (error) {
-    contestant.dispose();
-    throw error;
-  }
-}
-
-class BuildContestant implements Contestant {
+export class BuildContestant implements Contestant {
   readonly subject: Subject;
   readonly window: number;
   readonly memory: StepMemory;
-  readonly #child: ChildProcess;
   readonly #build: Build;
   readonly #spec: OwnSpec;
-  readonly #ended: Promise<Reply>;
-  #complaint = "";
+  readonly #work: Work;
+  readonly #signal: AbortSignal;
+  #process: BuildProcess | undefined;
 
-  constructor(child: ChildProcess, build: Build, spec: OwnSpec, memory: StepMemory) {
+  /** `memory`: what is beside it in the caches; its own is in its process, which `signal` ends. */
+  constructor(build: Build, spec: OwnSpec, work: Work, memory: StepMemory, signal: AbortSignal) {
     const { options, label } = spec.set;
     this.memory = memory;
-    this.#child = child;
     this.#build = build;
     this.#spec = spec;
-    this.#ended = once(child, "exit").then(() => ({ error: this.#complaint || "its process ended" }));
+    this.#work = work;
+    this.#signal = signal;
     this.window = options.gradientAccumulationSteps || 1;
     this.subject = {
       name: build.name,
@@ -61,35 +47,71 @@ class BuildContestant implements Contestant {
       bytes: byteModel(options).step,
       operations: flopModel(options),
     };
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#complaint += text;
-    });
   }
 
-  async begin({ parameters }: Work): Promise<void> {
+  async renew(): Promise<void> {
+    await this.#process?.end();
     const { set, device, threads } = this.#spec;
-    await this.#reply();
-    await this.#ask({ build: { parameters, config: new AdamW(set.options).getConfig(), device, threads } });
+    this.#process = new BuildProcess(this.#build, this.#signal);
+    await this.#process.ready;
+    const config = new AdamW(set.options).getConfig();
+    await this.#process.ask({ build: { parameters: this.#work.parameters, config, device, threads } });
   }
 
   async run(steps: number): Promise<number> {
-    return (await this.#ask({ run: steps })) as number;
+    return (await this.#process!.ask({ run: steps })) as number;
   }
 
-  async #ask(order: object): Promise<unknown> {
+  dispose(): void {
+    void this.#process?.end();
+  }
+}
+
+/** A process with one build, which answers one question after the other. */
+class BuildProcess {
+  /** Rejects with a CommandError when the build cannot be loaded. */
+  readonly ready: Promise<unknown>;
+  readonly #build: Build;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<Reply>;
+  #complaint = "";
+
+  constructor(build: Build, signal: AbortSignal) {
+    this.#build = build;
+    // A binary that the user names would stand for both builds.
+    const { FUSED_ADAMW_BINDING, ...env } = process.env;
+    const child = fork(script, [build.index], { env, stdio: ["ignore", "ignore", "pipe", "ipc"], signal });
+    this.#child = child;
+    this.#ended = once(child, "exit").then(
+      () => ({ error: this.#complaint || "its process ended" }),
+      ({ message }: Error) => ({ error: message }),
+    );
+    child.on("error", () => {}); // the end tells
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      this.#complaint += text;
+    });
+    this.ready = this.#reply();
+  }
+
+  ask(order: object): Promise<unknown> {
     const reply = this.#reply();
-    this.#child.send(order);
+    if (this.#child.connected) this.#child.send(order);
     return reply;
   }
 
   async #reply(): Promise<unknown> {
-    const message = once(this.#child, "message").then(([reply]) => reply as Reply);
+    const message = once(this.#child, "message").then(
+      ([reply]) => reply as Reply,
+      () => this.#ended,
+    );
     const reply = await Promise.race([message, this.#ended]);
     if ("answer" in reply) return reply.answer;
     throw new CommandError("missing", `${this.#build.name} cannot be measured: ${reply.error}`);
   }
 
-  dispose(): void {
+  /** Waits until its memory is free again. */
+  async end(): Promise<void> {
     this.#child.kill();
+    await this.#ended;
   }
 }

@@ -6,6 +6,7 @@ import { ownName } from "./build.js";
 import { byteModel } from "./byte-model.js";
 import { flopModel } from "./flop-model.js";
 import type { StepMemory } from "./step-memory.js";
+import { timed } from "./timed.js";
 
 /** What a row of the result is about. */
 export interface Subject {
@@ -32,6 +33,12 @@ export interface Contestant {
   readonly window: number;
   /** What it works on, or what is beside it in the caches. */
   readonly memory: StepMemory;
+  /**
+   * Starts it anew, in a process and memory of its own; it cannot run before. Absent where it works in this process.
+   *
+   * @throws CommandError when it cannot be started
+   */
+  renew?(): Promise<void>;
   /** Seconds that `steps` steps took. */
   run(steps: number): Promise<number> | number;
   /** Absent where the device has none. */
@@ -43,13 +50,6 @@ export interface Contestant {
 export interface StreamingPass {
   readonly bytes: number;
   run(passes: number): number;
-}
-
-/** Seconds. */
-export function timed(act: () => void): number {
-  const start = process.hrtime.bigint();
-  act();
-  return Number(process.hrtime.bigint() - start) / 1e9;
 }
 
 export interface OwnSpec {

@@ -45,8 +45,8 @@ export class GpuMemory implements StepMemory {
     return this.parameters[row]!.value.read();
   }
 
-  reset(): void {
-    this.source.reset();
+  async reset(signal?: AbortSignal): Promise<void> {
+    await this.source.reset(signal);
     for (const [row, { value }] of this.parameters.entries()) value.write(this.source.values(row));
     this.#writeGradients();
   }

@@ -1,6 +1,6 @@
 /** Whether something became slower, as far as the samples can tell. */
 
-import { bootstrap, type Interval, median } from "../statistics.js";
+import { bootstrap, fewestForMedian, type Interval, median, medianInterval } from "../statistics.js";
 import { ownName } from "./build.js";
 import { type BenchDocument, type BenchRow, paired, streamFractions } from "./result.js";
 
@@ -20,18 +20,40 @@ export interface Judgement {
 
 const fewestSamples = 8;
 
-/** Two rows of one run that took turns: the ratio of each round is free of what both felt. */
-function changeOfPair(before: BenchRow, after: BenchRow): Interval {
-  return bootstrap((ratios) => median(ratios!) - 1, paired(after.samples, before.samples));
+interface Change {
+  readonly change: Interval;
+  readonly enough: boolean;
+}
+
+/**
+ * Two rows of one run that took turns: the ratio of each round is free of what both felt. Rounds between two starts
+ * share where the memory lies, so each start counts as one value.
+ */
+function changeOfPair(before: BenchRow, after: BenchRow): Change {
+  const ratios = paired(after.samples, before.samples);
+  if (after.launches.length === 0) {
+    return { change: bootstrap((list) => median(list!) - 1, ratios), enough: ratios.length >= fewestSamples };
+  }
+  let end = 0;
+  const medians = after.launches.flatMap((count) => {
+    const begin = end;
+    end += count;
+    const ofLaunch = ratios.slice(begin, end);
+    return ofLaunch.length === 0 ? [] : [median(ofLaunch) - 1];
+  });
+  return { change: medianInterval(medians), enough: medians.length >= fewestForMedian };
 }
 
 /** Two runs: each in fractions of its own streaming limit, since anything else compares machines or their moods. */
-function changeOfRuns(before: BenchRow, after: BenchRow): Interval {
-  return bootstrap((a, b) => median(a!) / median(b!) - 1, streamFractions(before), streamFractions(after));
+function changeOfRuns(before: BenchRow, after: BenchRow): Change {
+  const [a, b] = [streamFractions(before), streamFractions(after)];
+  return {
+    change: bootstrap((from, to) => median(from!) / median(to!) - 1, a, b),
+    enough: Math.min(a.length, b.length) >= fewestSamples,
+  };
 }
 
-function judge(before: BenchRow, after: BenchRow, change: Interval, allowed: number): Judgement {
-  const enough = Math.min(before.samples.length, after.samples.length) >= fewestSamples;
+function judge(after: BenchRow, { change, enough }: Change, allowed: number): Judgement {
   const known: Verdict = change.low > 0 ? "slower" : change.high < 0 ? "faster" : "no difference seen";
   const verdict = enough ? known : "too few samples";
   const { work, device, threads, options } = after;
@@ -56,7 +78,7 @@ export function judgePairs({ rows }: BenchDocument, allowed: number): Judgement[
     .filter(({ name }) => name === ownName)
     .flatMap((after) => {
       const before = rows.find((row) => row.name !== ownName && isSameSubject(row, after));
-      return before ? [judge(before, after, changeOfPair(before, after), allowed)] : [];
+      return before ? [judge(after, changeOfPair(before, after), allowed)] : [];
     });
 }
 
@@ -66,7 +88,7 @@ export function judgeRuns(before: BenchDocument, after: BenchDocument, allowed: 
     rows.filter(({ name, streamSamples }) => name === ownName && streamSamples.length > 0);
   return measured(after).flatMap((row) => {
     const old = measured(before).find((candidate) => isSameSubject(candidate, row));
-    return old ? [judge(old, row, changeOfRuns(old, row), allowed)] : [];
+    return old ? [judge(row, changeOfRuns(old, row), allowed)] : [];
   });
 }
 

@@ -1,10 +1,14 @@
 /** The parameters and gradients that contestants share: a hash of the index, so that any element can be recomputed. */
 
-import { product, type Work } from "../work.js";
+import { setImmediate } from "node:timers/promises";
+import type { Work } from "../work.js";
 import type { HostMemory, HostParameter } from "./step-memory.js";
 
 /** Gradients are this much smaller than parameters, which lie in [−0.5, 0.5). */
 const gradientScale = 2 ** -6;
+
+/** Elements that are filled before a Ctrl-C is heard: some 10 ms. */
+const piece = 2 ** 22;
 
 /** Of most processors at most, where the system does not say. */
 const usualCache = 2 ** 26;
@@ -19,14 +23,13 @@ export class BenchMemory implements HostMemory {
   readonly #cacheBytes: number;
   #junk: Float64Array | undefined;
 
-  /** `cacheBytes`: of the largest cache. */
-  constructor({ parameters }: Work, cacheBytes = usualCache) {
+  /** Zeros until `reset`. `cacheBytes`: of the largest cache. */
+  constructor({ parameters }: Pick<Work, "parameters">, cacheBytes = usualCache) {
     this.#cacheBytes = cacheBytes;
     this.parameters = parameters.map(({ name, shape }) => {
-      const length = product(shape);
+      const length = shape.reduce((a, b) => a * b, 1);
       return { name, shape, value: new Float32Array(length), gradient: new Float32Array(length) };
     });
-    this.reset();
   }
 
   get source(): BenchMemory {
@@ -37,10 +40,18 @@ export class BenchMemory implements HostMemory {
     return this.parameters[row]!.value;
   }
 
-  reset(): void {
+  async reset(signal?: AbortSignal): Promise<void> {
+    let filled = 0;
     for (const [row, { value, gradient }] of this.parameters.entries()) {
-      for (let i = 0; i < value.length; i += 1) value[i] = BenchMemory.valueAt(row, i);
-      for (let i = 0; i < gradient.length; i += 1) gradient[i] = BenchMemory.gradientAt(row, i);
+      for (let begin = 0; begin < value.length; begin += piece) {
+        const end = Math.min(value.length, begin + piece);
+        for (let i = begin; i < end; i += 1) value[i] = BenchMemory.valueAt(row, i);
+        for (let i = begin; i < end; i += 1) gradient[i] = BenchMemory.gradientAt(row, i);
+        filled += end - begin;
+        if (filled < piece) continue;
+        filled = 0;
+        await setImmediate(undefined, { signal });
+      }
     }
   }
 

@@ -14,6 +14,8 @@ export interface BenchRow extends Subject {
   readonly tensors: number;
   /** Seconds per step of each sample. */
   readonly samples: readonly number[];
+  /** How many of the samples each start of its process gave, in their order; empty where it was never started anew. */
+  readonly launches: readonly number[];
   /** Seconds of each streaming pass beside them, and its bytes per parameter; empty where the device has none. */
   readonly streamSamples: readonly number[];
   readonly streamBytes: number;

@@ -6,7 +6,7 @@ import { failureOf } from "../exit.js";
 import type { Machine } from "../machine.js";
 import type { Work } from "../work.js";
 import { thisBuild } from "./build.js";
-import { openBuild } from "./build-contestant.js";
+import { BuildContestant } from "./build-contestant.js";
 import { type ClockRecord, ClockWatch } from "./clocks.js";
 import { type Contestant, OwnContestant, type OwnSpec } from "./contestant.js";
 import { isEmulated } from "./emulated.js";
@@ -22,17 +22,18 @@ import type { BenchSpec } from "./spec.js";
 import { verify } from "./verify.js";
 
 export interface BenchHooks {
-  readonly stop: () => boolean;
+  /** Aborted when Ctrl-C is pressed. */
+  readonly signal: AbortSignal;
   /** `done`: from 0 to 1. */
   readonly onProgress: (done: number, work: string, what: string) => void;
 }
 
 type Measured = Pick<BenchDocument, "rows" | "absent" | "gpus" | "clocks" | "clocksMissing">;
 
-/** Rows of all work that was begun; `stop` ends it after the sample at hand. */
+/** Rows of all work that was begun; `signal` ends it after the sample or the preparation at hand. */
 export async function runBench(
   spec: BenchSpec,
-  { stop, onProgress }: BenchHooks,
+  { signal, onProgress }: BenchHooks,
   { freeMemory, lastCache }: Machine,
 ): Promise<Measured> {
   for (const work of spec.works) checkRoom(work, spec, freeMemory);
@@ -43,10 +44,10 @@ export async function runBench(
   const watch = gpus.some((gpu) => !isEmulated(gpu)) ? await ClockWatch.start() : undefined;
   try {
     for (const [i, work] of spec.works.entries()) {
-      if (stop()) break;
+      if (signal.aborted) break;
       const tell = (done: number, what: string) => onProgress((i + done) / spec.works.length, work.label, what);
       const mark = watch?.count ?? 0;
-      rows.push(...(await measureWork({ work, spec, absent, stop, tell, lastCache })));
+      rows.push(...(await measureWork({ work, spec, absent, signal, tell, lastCache })));
       if (!watch) continue;
       await watch.next();
       clocks.push(...gpus.map(({ device, bus }) => watch.since(mark, device, bus, work.label)));
@@ -68,37 +69,41 @@ interface Task {
   readonly spec: BenchSpec;
   /** Peers that are not here, by name, with the reason. */
   readonly absent: Map<string, string>;
-  readonly stop: () => boolean;
+  readonly signal: AbortSignal;
   readonly tell: (done: number, what: string) => void;
   readonly lastCache: number | undefined;
 }
 
 async function measureWork(task: Task): Promise<BenchRow[]> {
-  const { work, spec, stop, tell } = task;
+  const { work, spec, signal, tell } = task;
   const gpus = new Map<string, GpuMemory>();
   const contestants: Contestant[] = [];
   try {
     // Between its parts a Ctrl-C is heard.
     for await (const contestant of gather(task, gpus)) {
       contestants.push(contestant);
-      await setImmediate();
-      if (stop()) return [];
+      await setImmediate(undefined, { signal });
     }
-    const samples = await takeRounds(contestants, spec, stop, ({ subject }, done) =>
+    const samples = await takeRounds(contestants, spec, signal, ({ subject }, done) =>
       tell(done, `${subject.name} ${subject.device}`),
     );
     return samples
       .filter(({ steps }) => steps.length > 0)
-      .map(({ contestant, steps, streams }) => ({
+      .map(({ contestant, steps, streams, launches }) => ({
         work: work.label,
         parameters: work.elements,
         tensors: work.parameters.length,
         ...contestant.subject,
         samples: steps,
+        launches,
         streamSamples: streams,
         streamBytes: contestant.stream?.bytes ?? 0,
         checked: spec.check && isOwn(contestant),
       }));
+  } catch (error) {
+    // Whatever broke off because of the Ctrl-C; samples that were taken are no error.
+    if (signal.aborted) return [];
+    throw error;
   } finally {
     for (const contestant of contestants) contestant.dispose();
     for (const memory of gpus.values()) memory.dispose();
@@ -109,20 +114,19 @@ const isOwn = (contestant: Contestant) => contestant instanceof OwnContestant ||
 
 /** Everyone who takes turns, made one after the other. */
 async function* gather(task: Task, gpus: Map<string, GpuMemory>): AsyncGenerator<Contestant> {
-  const { work, spec, absent, tell, lastCache } = task;
+  const { work, spec, absent, signal, tell, lastCache } = task;
   tell(0, "allocating");
   // Builds that take turns have memory of their own.
   const memory = new BenchMemory(spec.against ? { ...work, parameters: [] } : work, lastCache);
+  await memory.reset(signal);
   for (const own of spec.own) {
     if (spec.against) {
-      tell(0, "starting both builds");
-      yield await openBuild(spec.against, own, work, memory);
-      yield await openBuild(thisBuild, own, work, memory);
+      for (const build of [spec.against, thisBuild]) yield new BuildContestant(build, own, work, memory, signal);
       continue;
     }
     tell(0, `${spec.check ? "checking" : "building"} ${own.device}`);
     const place = memoryOn(own.device, memory, gpus);
-    if (spec.check) check(own, place);
+    if (spec.check) await check(own, place, signal);
     yield place instanceof GpuMemory ? new GpuContestant(own, place) : new OwnContestant(own, place);
   }
   const onHost = spec.own.some(({ device }) => device.startsWith("cpu"));
@@ -133,8 +137,9 @@ async function* gather(task: Task, gpus: Map<string, GpuMemory>): AsyncGenerator
       if (absent.has(where)) continue;
       tell(0, `starting ${where}`);
       try {
-        yield await open({ work, memory: place, python: spec.python, set: spec.own[0]!.set });
+        yield await open({ work, memory: place, python: spec.python, set: spec.own[0]!.set, signal });
       } catch (error) {
+        if (signal.aborted) throw error;
         absent.set(where, failureOf(error).message.split("\n")[0]!);
       }
     }
@@ -149,13 +154,17 @@ function memoryOn(device: string, host: BenchMemory, gpus: Map<string, GpuMemory
   return memory;
 }
 
-function check({ device, threads, set }: OwnSpec, memory: BenchMemory | GpuMemory): void {
+async function check(
+  { device, threads, set }: OwnSpec,
+  memory: BenchMemory | GpuMemory,
+  signal: AbortSignal,
+): Promise<void> {
   const stream = memory instanceof GpuMemory ? memory.stream : undefined;
   const optimizer = new AdamW(set.options, { device, threads, stream }).build(memory.parameters);
   try {
-    verify(optimizer, set.options, memory);
+    await verify(optimizer, set.options, memory, signal);
   } finally {
     optimizer.dispose();
-    memory.reset();
   }
+  await memory.reset(signal);
 }

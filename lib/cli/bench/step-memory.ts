@@ -8,8 +8,8 @@ export interface StepMemory {
   readonly source: HostMemory;
   /** The parameter's values as they are. */
   values(row: number): Float32Array;
-  /** The values every contestant starts from. */
-  reset(): void;
+  /** The values every contestant starts from. @throws AbortError */
+  reset(signal?: AbortSignal): Promise<void>;
   /** Gradients that a step has zeroed come back: it would be another step without them. */
   restoreGradients(): void;
   /** Leaves nothing of what was worked on in the caches. */

@@ -1,5 +1,6 @@
 /** Proves a result before it is timed. */
 
+import { setImmediate } from "node:timers/promises";
 import type { AdamW } from "../../adamw.js";
 import { type AdamWOptions, resolveOptions } from "../../options.js";
 import { parseParameters } from "../../parameters.js";
@@ -18,18 +19,30 @@ const edge = 70;
 /**
  * Takes a few steps with a new optimizer over `memory` and holds samples of every parameter to the float64 oracle.
  *
- * @throws CommandError (failed) naming the worst element
+ * @throws CommandError (failed) naming the first wrong element, AbortError
  */
-export function verify(optimizer: AdamW, given: AdamWOptions, memory: StepMemory): void {
+export async function verify(
+  optimizer: AdamW,
+  given: AdamWOptions,
+  memory: StepMemory,
+  signal?: AbortSignal,
+): Promise<void> {
   const options = resolveOptions(given);
   if (options.skipAboveNorm !== null) throw new CommandError("usage", "--check does not know skipAboveNorm");
-  memory.reset();
+  await memory.reset(signal);
   const { source } = memory;
   const parameters = parseParameters(source.parameters);
   const settings = oracleSettings(options, parameters);
-  const squares = source.parameters.map(({ gradient }, i) => (settings[i]?.frozen ? 0 : sumOfSquares(gradient)));
+  const squares: number[] = [];
+  for (const [i, { gradient }] of source.parameters.entries()) {
+    squares.push(settings[i]?.frozen ? 0 : sumOfSquares(gradient));
+    await setImmediate(undefined, { signal });
+  }
   const globalNorm = Math.sqrt(squares.reduce((a, b) => a + b, 0));
-  for (const gradientScale of scales) optimizer.step({ gradientScale });
+  for (const gradientScale of scales) {
+    optimizer.step({ gradientScale });
+    await setImmediate(undefined, { signal });
+  }
   optimizer.synchronize();
 
   for (const [row, { name }] of source.parameters.entries()) {

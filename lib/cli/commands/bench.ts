@@ -13,11 +13,11 @@ import type { BenchDocument } from "../bench/result.js";
 import { runBench } from "../bench/run.js";
 import type { BenchSpec } from "../bench/spec.js";
 import { parseDevices } from "../device-list.js";
-import { CommandError, exitCodes, wrongValue } from "../exit.js";
+import { CommandError, exitCodes, nothingFinished, wrongValue } from "../exit.js";
 import { chartLibrary } from "../html-page.js";
 import { awaitInterrupt } from "../interrupt.js";
 import { describeMachine, type Machine } from "../machine.js";
-import { parseAmount, parseCount, parseCounts } from "../numbers.js";
+import { parseAmount, parseCount, parseCounts, sizeExamples } from "../numbers.js";
 import { defaultOptions, type OptionSet, optionSyntax, parseOptionSet } from "../option-sets.js";
 import { checkWritable } from "../output-file.js";
 import { packageVersion } from "../package.js";
@@ -35,6 +35,7 @@ interface Flags {
   warmup: string;
   repetitions: string;
   minTime: string;
+  launches: string;
   flushCache?: true;
   graph?: true;
   check?: true;
@@ -81,6 +82,7 @@ export function define(command: Command): void {
     .option("--check", "hold results to float64 before timing them")
     .option("--compare <list>", `measure others in the same rounds: ${peerNames.join(", ")}`)
     .option("--against <folder>", "take turns with another build: a checkout, or a project that has one installed")
+    .option("--launches <n>", "with --against: how often both builds are started anew", "12")
     .option("--python <program>", "the Python that has PyTorch", "python3")
     .addOption(new Option("--format <which>", "table in a terminal, else markdown").choices(formatNames))
     .option("--output <file>", "write there instead of stdout")
@@ -91,7 +93,9 @@ export function define(command: Command): void {
 async function bench(names: string[], flags: Flags): Promise<void> {
   const machine = describeMachine();
   const spec = parseSpec(names, flags, machine);
-  if (flags.format === "html" && flags.json) throw new CommandError("usage", "Give --json or --format, not both");
+  if (flags.json && flags.format !== undefined && flags.format !== "json") {
+    throw new CommandError("usage", `Give --json or --format ${flags.format}, not both`);
+  }
   const format = flags.json ? "json" : (flags.format ?? (isTerminal() && !flags.output ? "table" : "markdown"));
 
   // What the end needs is asked for first.
@@ -99,10 +103,11 @@ async function bench(names: string[], flags: Flags): Promise<void> {
   if (format === "html") chartLibrary();
   const interrupt = awaitInterrupt();
   const progress = openProgressBar();
-  const hooks = { stop: () => interrupt.pressed, onProgress: progress.update };
+  const hooks = { signal: interrupt.signal, onProgress: progress.update };
   const measured = await runBench(spec, hooks, machine).finally(() => progress.stop());
   interrupt.end();
-  const interrupted = interrupt.pressed;
+  const interrupted = interrupt.signal.aborted;
+  if (interrupted && measured.rows.length === 0) throw nothingFinished();
 
   for (const { name, reason } of measured.absent) warn(`${name} is absent: ${reason}`);
   for (const row of measured.rows.filter(isEmulated).slice(0, 1)) warn(`${row.device}: ${emulatorNote}`);
@@ -141,6 +146,10 @@ function parseSpec(names: readonly string[], flags: Flags, machine: Machine): Be
   });
   const devices = parseDevices(flags.devices, "--devices");
   const threads = parseCounts(flags.threads ?? String(machine.threads), "--threads", 2);
+  const most = Math.max(...threads);
+  if (most > machine.processors) {
+    warn(`${most} threads are more than the ${machine.processors} processors that this process may use`);
+  }
   if (flags.graph && devices.every((device) => device.startsWith("cpu"))) {
     throw new CommandError("usage", "--graph replays a captured step on a GPU, and none is among --devices");
   }
@@ -168,12 +177,14 @@ function parseSpec(names: readonly string[], flags: Flags, machine: Machine): Be
     warmup: parseCount(flags.warmup, "--warmup", 0),
     repetitions: parseCount(flags.repetitions, "--repetitions"),
     minTime: parseAmount(flags.minTime, "--min-time", "seconds ≥ 0"),
+    launches: parseCount(flags.launches, "--launches"),
     flushCache: flags.flushCache ?? false,
   };
 }
 
 function parseWorks(names: readonly string[], { parameters }: Flags): Work[] {
-  const sizes = parameters === undefined ? [] : parseCounts(parameters, "--parameters", 10).map(workOfCount);
+  const sizes =
+    parameters === undefined ? [] : parseCounts(parameters, "--parameters", 10, sizeExamples).map(workOfCount);
   const named = names.length === 0 && sizes.length === 0 ? usualWork : names;
   return [...named.map(parseWork), ...sizes];
 }

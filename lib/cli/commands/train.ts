@@ -3,8 +3,8 @@
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { parseDevices } from "../device-list.js";
-import { CommandError, exitCodes, wrongValue } from "../exit.js";
-import { significant } from "../format.js";
+import { CommandError, exitCodes, nothingFinished, wrongValue } from "../exit.js";
+import { counted, significant } from "../format.js";
 import { chartLibrary } from "../html-page.js";
 import { awaitInterrupt } from "../interrupt.js";
 import { parseAmount, parseCount } from "../numbers.js";
@@ -76,18 +76,23 @@ async function trainCommand(flags: Flags): Promise<void> {
   };
   if (settings.train > mostDigits)
     throw wrongValue("--digits", `a whole number from 10 to ${mostDigits}`, flags.digits);
+  if (settings.batch > settings.train) {
+    throw wrongValue("--batch", `a whole number from 1 to ${settings.train}, the digits`, flags.batch);
+  }
   // What the end needs is asked for first.
   if (flags.html) {
     checkWritable(flags.html);
     chartLibrary();
   }
   const interrupt = awaitInterrupt();
-  const all = await withPackages(settings, parseOptimizers(flags.optimizer), () => interrupt.pressed);
+  const all = await withPackages(settings, parseOptimizers(flags.optimizer), () => interrupt.signal.aborted);
   interrupt.end();
+  const interrupted = interrupt.signal.aborted;
   const runs = all.filter(({ losses }) => losses.length > 0);
+  if (interrupted && runs.length === 0) throw nothingFinished();
   const columns = columnsOf(runs);
   const { epochs, batch, train, backend, seed } = settings;
-  const title = `784-256-10 on ${train} digits, ${epochs} epochs, batches of ${batch}, ${backend} backend, seed ${seed}`;
+  const title = `784-256-10 on ${train} digits, ${counted(epochs, "epoch")}, batches of ${batch}, ${backend} backend, seed ${seed}`;
   if (flags.html) {
     const { asHtml } = await import("../train/html-report.js");
     const line = ["fused-adamw", ...process.argv.slice(2)].join(" ");
@@ -95,12 +100,12 @@ async function trainCommand(flags: Flags): Promise<void> {
     note(`Written to ${flags.html}`);
   }
   if (flags.json) {
-    printJson({ settings, runs, interrupted: interrupt.pressed });
+    printJson({ settings, runs, interrupted });
   } else {
-    const end = interrupt.pressed ? ["Interrupted: not everything was trained."] : [];
+    const end = interrupted ? ["Interrupted: not everything was trained."] : [];
     print([wrap(title, terminalColumns()).join("\n"), renderTable(columns, runs), ...end].join("\n\n"));
   }
-  if (interrupt.pressed) process.exitCode = exitCodes.interrupted;
+  if (interrupted) process.exitCode = exitCodes.interrupted;
 }
 
 function parseOptimizers(text: string): OptimizerName[] {

@@ -6,7 +6,7 @@ import { BenchMemory } from "../../../lib/cli/bench/memory.js";
 import { type BenchRow, baselineOf } from "../../../lib/cli/bench/result.js";
 import { takeRounds } from "../../../lib/cli/bench/rounds.js";
 import { randomWords, unit } from "../../../lib/cli/random.js";
-import { bootstrap, median, medianDeviation, quantile } from "../../../lib/cli/statistics.js";
+import { bootstrap, median, medianDeviation, medianInterval, quantile } from "../../../lib/cli/statistics.js";
 import { parseWork } from "../../../lib/cli/work.js";
 
 describe("statistics of samples", () => {
@@ -29,13 +29,39 @@ describe("statistics of samples", () => {
     });
     expect(runs.filter(Boolean).length / runs.length).to.be.within(0.88, 0.99);
   });
+
+  it("an interval of the median by ranks holds it in at least 95 of 100 runs, however few the samples", () => {
+    const words = randomWords(7);
+    // Heavy tails: one sample in four is ten times as far away.
+    const noise = () => unit(words()) * (words() % 4 === 0 ? 1 : 0.1);
+    for (const count of [6, 9, 12]) {
+      const held = Array.from({ length: 400 }, () => {
+        const { low, high } = medianInterval(Array.from({ length: count }, noise));
+        return low <= 0 && 0 <= high;
+      });
+      expect(held.filter(Boolean).length / held.length, String(count)).to.be.within(0.94, 0.99);
+    }
+    const twelve = [12, 1, 11, 2, 10, 3, 9, 4, 8, 5, 7, 6];
+    expect(medianInterval(twelve)).to.deep.equal({ estimate: 6.5, low: 3, high: 10 });
+    expect(medianInterval([3, 1, 2])).to.deep.equal({ estimate: 2, low: 1, high: 3 });
+  });
 });
 
 describe("the baseline of a row", () => {
   function row(name: string, device: string, options: string, work = "mlp"): BenchRow {
     const where = { device, model: device === "cuda:0" ? "PTX emulator" : "", threads: 1, graph: false };
     const size = { work, parameters: 1, tensors: 1, bytes: 28, operations: 1, dtype: "float32" } as const;
-    return { name, ...where, ...size, options, samples: [1], streamSamples: [], streamBytes: 0, checked: false };
+    return {
+      name,
+      ...where,
+      ...size,
+      options,
+      samples: [1],
+      launches: [],
+      streamSamples: [],
+      streamBytes: 0,
+      checked: false,
+    };
   }
   const names = (rows: readonly BenchRow[]) =>
     rows.map((one) => {
@@ -107,23 +133,22 @@ describe("rounds", () => {
     };
   }
 
-  it("let every contestant begin in turn, and take whole windows", async () => {
+  const { signal } = new AbortController();
+
+  it("take every contestant's sample in another order, and take whole windows", async () => {
     const log: string[] = [];
     const contestants = [fake("a", log, 0.01), fake("b", log, 0.02)];
-    const options = { warmup: 1, repetitions: 3, minTime: 0, flushCache: false };
-    const samples = await takeRounds(
-      contestants,
-      options,
-      () => false,
-      () => {},
-    );
-    expect(samples.map(({ steps }) => steps)).to.deep.equal([
-      [0.01, 0.01, 0.01],
-      [0.02, 0.02, 0.02],
-    ]);
+    const options = { warmup: 1, repetitions: 20, minTime: 0, launches: 1, flushCache: false };
+    const samples = await takeRounds(contestants, options, signal, () => {});
+    expect(samples.map(({ steps }) => steps)).to.deep.equal([new Array(20).fill(0.01), new Array(20).fill(0.02)]);
+    expect(samples.map(({ launches }) => launches)).to.deep.equal([[], []]);
     const [calibration, rest] = [log.slice(0, 6), log.slice(6)];
     expect(calibration).to.deep.equal(["a2", "a2", "a2", "b2", "b2", "b2"]);
-    expect(rest).to.deep.equal(["a2", "b2", "a2", "b2", "b2", "a2", "a2", "b2"]);
+    const rounds = Array.from({ length: 21 }, (_, i) => rest.slice(2 * i, 2 * i + 2).join(" "));
+    expect(rest).to.have.length(42);
+    // Neither always the same, nor one and the other in turn.
+    expect(new Set(rounds)).to.deep.equal(new Set(["a2 b2", "b2 a2"]));
+    expect(rounds.some((round, i) => round === rounds[i + 1])).to.equal(true);
   });
 
   it("take as many steps in a sample as it holds when they follow each other", async () => {
@@ -134,34 +159,52 @@ describe("rounds", () => {
       counts.push(steps);
       return 0.001 + 0.0001 * steps;
     };
-    const options = { warmup: 0, repetitions: 1, minTime: 0, flushCache: false };
-    await takeRounds(
-      [contestant],
-      options,
-      () => false,
-      () => {},
-    );
+    const options = { warmup: 0, repetitions: 1, minTime: 0, launches: 1, flushCache: false };
+    await takeRounds([contestant], options, signal, () => {});
     expect(counts).to.deep.equal([2, 2, 16, 62]);
   });
 
   it("go on for the time asked for, and stop when told to", async () => {
-    const options = { warmup: 0, repetitions: 1, minTime: 1, flushCache: false };
-    const [long] = await takeRounds(
-      [fake("a", [], 0.01)],
-      options,
-      () => false,
-      () => {},
-    );
+    const options = { warmup: 0, repetitions: 1, minTime: 1, launches: 1, flushCache: false };
+    const [long] = await takeRounds([fake("a", [], 0.01)], options, signal, () => {});
     expect(long!.steps).to.have.length(50);
     let count = 0;
-    const [stopped] = await takeRounds(
-      [fake("a", [], 0.01)],
-      options,
-      () => count >= 3,
-      () => {
-        count += 1;
-      },
-    );
+    const controller = new AbortController();
+    const [stopped] = await takeRounds([fake("a", [], 0.01)], options, controller.signal, () => {
+      count += 1;
+      if (count === 3) controller.abort();
+    });
     expect(stopped!.steps).to.have.length(3);
+  });
+
+  it("end before the first sample when they are told to while it is found out how many steps one has", async () => {
+    const controller = new AbortController();
+    const contestant = fake("a", [], 0.01);
+    contestant.run = () => {
+      controller.abort();
+      return 0.01;
+    };
+    const options = { warmup: 0, repetitions: 1, minTime: 0, launches: 1, flushCache: false };
+    const ended = await takeRounds([contestant], options, controller.signal, () => {}).catch((error: Error) => error);
+    expect(ended).to.have.property("name", "AbortError");
+  });
+
+  it("start contestants with processes of their own anew, in another order, and say which samples are of which", async () => {
+    const log: string[] = [];
+    const contestants = ["a", "b"].map((name) => ({
+      ...fake(name, [], 0.01),
+      renew: async () => {
+        log.push(name);
+      },
+    }));
+    const options = { warmup: 1, repetitions: 12, minTime: 0, launches: 8, flushCache: false };
+    const samples = await takeRounds(contestants, options, signal, () => {});
+    for (const { launches, steps } of samples) {
+      expect(launches).to.deep.equal(new Array(8).fill(5));
+      expect(steps).to.have.length(40);
+    }
+    const starts = Array.from({ length: 8 }, (_, i) => log.slice(2 * i, 2 * i + 2).join(""));
+    expect(log).to.have.length(16);
+    expect(new Set(starts)).to.deep.equal(new Set(["ab", "ba"]));
   });
 });

@@ -2,9 +2,10 @@
 
 import type { DeviceBuffer } from "../../../device-buffer.js";
 import { openDevice } from "../../../open-device.js";
-import { type Contestant, type Subject, timed } from "../contestant.js";
+import type { Contestant, Subject } from "../contestant.js";
 import { GpuMemory } from "../gpu-memory.js";
 import type { HostMemory } from "../step-memory.js";
+import { timed } from "../timed.js";
 import type { PeerInput } from "./peer-input.js";
 
 const common = { name: "copy", graph: false, dtype: "float32", options: "", bytes: 8, operations: 0 } as const;

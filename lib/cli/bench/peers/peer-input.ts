@@ -11,4 +11,6 @@ export interface PeerInput {
   readonly memory: BenchMemory | GpuMemory;
   readonly python: string;
   readonly set: OptionSet;
+  /** Ends what was started. */
+  readonly signal: AbortSignal;
 }

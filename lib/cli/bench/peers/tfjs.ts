@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type * as TensorFlow from "@tensorflow/tfjs-core";
 import { CommandError } from "../../exit.js";
-import { type Contestant, type Subject, timed } from "../contestant.js";
+import type { Contestant, Subject } from "../contestant.js";
 import { flopModel } from "../flop-model.js";
 import type { HostMemory } from "../step-memory.js";
+import { timed } from "../timed.js";
 import type { PeerInput } from "./peer-input.js";
 
 const core = "@tensorflow/tfjs-core";

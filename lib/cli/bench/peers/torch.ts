@@ -13,8 +13,8 @@ import type { PeerInput } from "./peer-input.js";
 
 const script = join(packageRoot, "lib/cli/bench/peers/torch_adamw.py");
 
-export async function openTorch({ work, memory, python }: PeerInput): Promise<Contestant> {
-  const link = new Link(python);
+export async function openTorch({ work, memory, python, signal }: PeerInput): Promise<Contestant> {
+  const link = new Link(python, signal);
   const lengths = work.parameters.map(({ shape }) => shape.reduce((a, b) => a * b, 1));
   try {
     const device = memory instanceof GpuMemory ? memory.device : "cpu";
@@ -32,8 +32,8 @@ class Link {
   readonly #answers: AsyncIterator<string>;
   #complaint = "";
 
-  constructor(python: string) {
-    this.#process = spawn(python, [script]);
+  constructor(python: string, signal: AbortSignal) {
+    this.#process = spawn(python, [script], { signal });
     this.#process.on("error", ({ message }) => {
       this.#complaint = message;
     });

@@ -1,0 +1,38 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+
+const script = fileURLToPath(new URL("../../../lib/cli/bench/worker.ts", import.meta.url));
+
+/** A build whose "device" tells which addons its process has loaded. */
+const spy = `
+export class AdamW {
+  static fromConfig() { return new AdamW(); }
+  build() { return this; }
+  step() {}
+  synchronize() {}
+  dispose() {}
+  get device() {
+    return process.report.getReport().sharedObjects.filter((file) => file.endsWith("fused_adamw.node")).join();
+  }
+}`;
+
+describe("the process of a build", () => {
+  it("loads no other build's library: with two a process is slower", async () => {
+    const index = join(mkdtempSync(join(tmpdir(), "fused-adamw-spy-")), "index.mjs");
+    writeFileSync(index, spy);
+    const child = fork(script, [index], { execArgv: ["--import=tsx"] });
+    try {
+      expect((await once(child, "message"))[0]).to.deep.equal({ answer: "ready" });
+      const parameters = [{ name: "p", shape: [10] }];
+      child.send({ build: { parameters, config: {}, device: "cpu", threads: 1 } });
+      expect((await once(child, "message"))[0]).to.deep.equal({ answer: "" });
+    } finally {
+      child.kill();
+    }
+  });
+});
