@@ -1,6 +1,7 @@
 /** One case: every contestant proves its result, then they take turns. */
 
 import { setTimeout as pause } from "node:timers/promises";
+import { randomWords, shuffled } from "../../lib/cli/random.js";
 import { median } from "../../lib/cli/statistics.js";
 import type { Case } from "./cases.js";
 import { Contestant, type commands } from "./contestants.js";
@@ -49,9 +50,10 @@ export async function measure(
   );
   try {
     for (const turn of turns) turn.steps = await stepsOfTurn(turn.contestant, turn.threads);
+    const words = randomWords(turns.length);
     for (let round = 0; round < rounds; round += 1) {
       // Another order in every round, so that nobody always runs after the same neighbour.
-      for (const turn of shuffled(turns)) {
+      for (const turn of shuffled(turns, words)) {
         await pause(pauseMilliseconds);
         turn.rounds.push(await turn.contestant.run(turn.threads, turn.steps));
       }
@@ -65,13 +67,6 @@ export async function measure(
     return [contestant.name, { contestant: contestant.name, title, threads: best.threads, rounds: best.rounds }];
   });
   return { results: new Map(results), absent };
-}
-
-function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map((item) => ({ item, place: Math.random() }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ item }) => item);
 }
 
 /** Runs get longer until one lasts about as long as a turn: short ones are slow, before compilers are done. */
