@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -159,6 +159,25 @@ describe("bench", () => {
       expect(stderr).to.contain("Interrupted: nothing was finished").and.not.contain("absent");
     });
   }
+
+  it("Ctrl-C ends other processes that do not answer: a Python, another build", async function () {
+    if (process.platform === "win32") this.skip();
+    const python = join(folder, "python");
+    writeFileSync(python, "#!/bin/sh\nkill -INT $PPID\nexec sleep 1000\n", { mode: 0o755 });
+    const build = join(folder, "build");
+    mkdirSync(join(build, "dist"), { recursive: true });
+    writeFileSync(join(build, "package.json"), '{ "name": "fused-adamw", "version": "0.0.9", "type": "module" }');
+    const waits = 'process.kill(process.ppid, "SIGINT");\nsetInterval(() => {}, 1e6);\nawait new Promise(() => {});\n';
+    writeFileSync(join(build, "dist/index.js"), waits);
+    for (const args of [
+      ["--compare", "torch", "--python", python],
+      ["--against", build],
+    ]) {
+      const { status, stdout, stderr } = await cli(["bench", "1e3", ...short, ...args]);
+      expect({ status, stdout }, args[0]).to.deep.equal({ status: 130, stdout: "" });
+      expect(stderr, args[0]).to.contain("nothing was finished").and.not.contain("absent");
+    }
+  });
 
   describe("in a terminal", () => {
     before(function () {
