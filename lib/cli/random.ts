@@ -16,8 +16,20 @@ export function unit(word: number): number {
   return (word >>> 7) / 2 ** 24 - 1;
 }
 
-/** The items in an order that the words choose, each order as likely as any other (Fisher and Yates). */
-export function shuffled<T>(items: readonly T[], words: () => number): T[] {
+/**
+ * Orders of the items, one after the other: a random one, the same backwards, another random one, and so on, so that of
+ * two items each comes first equally often.
+ */
+export function* orders<T>(items: readonly T[], words: () => number): Generator<readonly T[], never> {
+  for (;;) {
+    const order = shuffled(items, words);
+    yield order;
+    yield order.toReversed();
+  }
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(items: readonly T[], words: () => number): T[] {
   const list = [...items];
   for (let i = list.length - 1; i > 0; i -= 1) {
     const j = Math.floor((words() / 2 ** 32) * (i + 1));

@@ -1,7 +1,7 @@
 /** Takes turns: every contestant a sample per round, so that whatever else the machine does falls on all of them. */
 
 import { setImmediate } from "node:timers/promises";
-import { randomWords, shuffled } from "../random.js";
+import { orders, randomWords } from "../random.js";
 import type { Contestant } from "./contestant.js";
 
 export interface RoundOptions {
@@ -43,6 +43,8 @@ interface Turn extends Samples {
   spent: number;
 }
 
+type Orders = ReturnType<typeof orders<Turn>>;
+
 /**
  * Measures until every contestant has what the options ask for, or `signal` ends it: then what was measured so far is
  * returned. `onSample` hears which part of the work is done, from 0 to 1.
@@ -61,14 +63,15 @@ export async function takeRounds(
   const turns = contestants.map(
     (contestant): Turn => ({ contestant, steps: [], streams: [], launches: [], count: 0, passes: 0, spent: 0 }),
   );
-  const words = randomWords(turns.length);
+  // Where the first has an advantage, as the first to be started may, everyone has it equally often.
+  const [starts, sequences] = [0, 1].map(() => orders(turns, randomWords(Math.random() * 2 ** 32))) as [Orders, Orders];
   const isRenewed = contestants.some(({ renew }) => renew !== undefined);
   const launches = isRenewed ? options.launches : 1;
   const rounds = isRenewed ? Math.max(fewestRounds, options.repetitions / launches) : options.repetitions;
   for (let launch = 1; launch <= launches; launch += 1) {
     const before = turns[0]?.steps.length ?? 0;
     try {
-      for (const { contestant } of shuffled(turns, words)) await contestant.renew?.();
+      for (const { contestant } of starts.next().value) await contestant.renew?.();
       if (launch === 1) for (const turn of turns) await calibrate(turn, options, signal);
       const part = () => {
         const parts = turns.map(({ steps, spent }) =>
@@ -81,7 +84,7 @@ export async function takeRounds(
       };
       for (let round = -options.warmup; round < 0 || part() < 1; round += 1) {
         // Another order in every round, so that nobody always runs after the same neighbour.
-        for (const turn of shuffled(turns, words)) {
+        for (const turn of sequences.next().value) {
           const sample = await takeSample(turn, options);
           if (round >= 0) keep(turn, sample);
           onSample(turn.contestant, (launch - 1 + part()) / launches);
