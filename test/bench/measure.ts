@@ -1,7 +1,7 @@
 /** One case: every contestant proves its result, then they take turns. */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { randomWords, shuffled } from "../../lib/cli/random.js";
+import { orders, randomWords } from "../../lib/cli/random.js";
 import { median } from "../../lib/cli/statistics.js";
 import type { Case } from "./cases.js";
 import { Contestant, type commands } from "./contestants.js";
@@ -50,10 +50,10 @@ export async function measure(
   );
   try {
     for (const turn of turns) turn.steps = await stepsOfTurn(turn.contestant, turn.threads);
-    const words = randomWords(turns.length);
+    const sequences = orders(turns, randomWords(Math.random() * 2 ** 32));
     for (let round = 0; round < rounds; round += 1) {
       // Another order in every round, so that nobody always runs after the same neighbour.
-      for (const turn of shuffled(turns, words)) {
+      for (const turn of sequences.next().value) {
         await pause(pauseMilliseconds);
         turn.rounds.push(await turn.contestant.run(turn.threads, turn.steps));
       }
