@@ -49,8 +49,12 @@ export class BuildContestant implements Contestant {
     };
   }
 
-  async renew(): Promise<void> {
+  async retire(): Promise<void> {
     await this.#process?.end();
+  }
+
+  async renew(): Promise<void> {
+    await this.retire();
     const { set, device, threads } = this.#spec;
     this.#process = new BuildProcess(this.#build, this.#signal);
     await this.#process.ready;
@@ -63,7 +67,7 @@ export class BuildContestant implements Contestant {
   }
 
   dispose(): void {
-    void this.#process?.end();
+    void this.retire();
   }
 }
 

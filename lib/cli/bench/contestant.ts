@@ -39,6 +39,8 @@ export interface Contestant {
    * @throws CommandError when it cannot be started
    */
   renew?(): Promise<void>;
+  /** Ends that process and waits until its memory is free. */
+  retire?(): Promise<void>;
   /** Seconds that `steps` steps took. */
   run(steps: number): Promise<number> | number;
   /** Absent where the device has none. */

@@ -71,6 +71,8 @@ export async function takeRounds(
   for (let launch = 1; launch <= launches; launch += 1) {
     const before = turns[0]?.steps.length ?? 0;
     try {
+      // All first: one that ended just before it is started would get the very memory back that it had.
+      for (const { contestant } of turns) await contestant.retire?.();
       for (const { contestant } of starts.next().value) await contestant.renew?.();
       if (launch === 1) for (const turn of turns) await calibrate(turn, options, signal);
       const part = () => {

@@ -206,6 +206,9 @@ describe("rounds", () => {
       renew: async () => {
         log.push(name);
       },
+      retire: async () => {
+        log.push("end");
+      },
     }));
     const options = { warmup: 1, repetitions: 12, minTime: 0, launches: 8, flushCache: false };
     const samples = await takeRounds(contestants, options, signal, () => {});
@@ -213,7 +216,8 @@ describe("rounds", () => {
       expect(launches).to.deep.equal(new Array(8).fill(5));
       expect(steps).to.have.length(40);
     }
-    expect(log).to.have.length(16);
-    for (let i = 0; i < 16; i += 4) expect(log.slice(i, i + 4).join("")).to.be.oneOf(["abba", "baab"]);
+    expect(log).to.have.length(32);
+    const both = ["end end a b end end b a", "end end b a end end a b"];
+    for (let i = 0; i < 32; i += 8) expect(log.slice(i, i + 8).join(" ")).to.be.oneOf(both);
   });
 });
