@@ -8,7 +8,6 @@ export const otherNames: Readonly<Record<string, readonly string[]>> = {
   schedule: ["learningRate"],
   scheduler: ["learningRate"],
   betas: ["beta1", "beta2"],
-  decay: ["weightDecay"],
   mask: ["excludeFromWeightDecay"],
   gradclip: ["globalClipnorm"],
   clipgradnorm: ["globalClipnorm"],

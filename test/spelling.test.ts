@@ -21,7 +21,6 @@ describe("spelling", () => {
     param_groups: ["groups"],
     // others'
     b2: ["beta2"],
-    decay: ["weightDecay"],
     ema: ["useEma"],
     ema_decay: ["emaMomentum"],
     gradient_clip_val: ["globalClipnorm"],

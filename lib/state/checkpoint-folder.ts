@@ -56,7 +56,7 @@ export class CheckpointFolder {
     if (latest === "" || names.includes(latest)) {
       return { names: names.toSorted((a, b) => Number(b === latest) - Number(a === latest)), gone: undefined };
     }
-    const problem = `the file ${pointer} beside it says that this is the newest checkpoint, and it is gone: put it back, or remove ${pointer} for a fresh start`;
+    const problem = `the file ${pointer} beside it says that this is the newest checkpoint, and it is gone or lacks its index: put that back, or remove ${pointer} for a fresh start`;
     return { names, gone: new CheckpointError(this.pathOf(latest), problem) };
   }
 
@@ -99,9 +99,15 @@ export class CheckpointFolder {
 
 /** A folder of files is a checkpoint from the moment on in which its index is there. */
 async function isFinished(path: string): Promise<boolean> {
-  const find = (name: string) => stat(name).catch(() => null);
-  if (!(await find(path))?.isDirectory()) return true;
-  return (await Promise.all([indexName, manifestName].map((name) => find(join(path, name))))).some(
-    (found) => found !== null,
+  // Only what is known to be missing is: a file system with a fault must not have whole checkpoints removed.
+  const isThere = (name: string) =>
+    stat(join(path, name)).then(
+      () => true,
+      (error) => !isMissing(error),
+    );
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
   );
+  return !isFolder || (await Promise.all([indexName, manifestName].map(isThere))).includes(true);
 }

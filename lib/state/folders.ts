@@ -21,13 +21,21 @@ export function makeFolder(folder: string): boolean {
   }
 }
 
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false; // what mkdir said is told
+  }
+}
+
 function make(folder: string): boolean {
   try {
     mkdirSync(folder);
     return true;
   } catch (error) {
     // Systems differ in what they say of one that is there.
-    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return false;
+    if (isFolder(folder)) return false;
     throw error;
   }
 }

@@ -9,7 +9,7 @@ export const h5Signature = Buffer.from("\x89HDF\r\n\x1a\n", "latin1");
 interface Superblock {
   /** Where the size of addresses stands. */
   readonly sizeAt: number;
-  /** Where the addresses begin: the file's own, another, the end of the file. */
+  /** Where the addresses begin: the base of the others, another, the end of the file, which the base does not shift. */
   readonly addressesAt: number;
 }
 
@@ -35,6 +35,8 @@ export async function checkH5Length(source: ByteSource): Promise<void> {
 
 /** The superblock of a file that begins with these bytes; undefined for one that this reader does not know. */
 function layoutOf(start: Buffer): { readonly length: number; end(): number } | undefined {
+  const signature = start.subarray(0, h5Signature.length);
+  if (!signature.equals(h5Signature.subarray(0, signature.length))) return undefined;
   const superblock = superblocks[start[h5Signature.length] ?? 0];
   const bytes = superblock && (start[superblock.sizeAt] ?? 8);
   if (bytes === undefined || ![2, 4, 8].includes(bytes)) return undefined;
@@ -43,5 +45,5 @@ function layoutOf(start: Buffer): { readonly length: number; end(): number } | u
     const at = addressesAt + index * bytes;
     return bytes === 8 ? Number(start.readBigUInt64LE(at)) : start.readUIntLE(at, bytes);
   };
-  return { length: addressesAt + 3 * bytes, end: () => address(0) + address(2) };
+  return { length: addressesAt + 3 * bytes, end: () => address(2) - address(0) };
 }

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { childEnvironment } from "../child-environment.js";
 import { AdamWError } from "../errors.js";
 import { CheckpointError } from "./errors.js";
 
@@ -30,8 +31,6 @@ type Unsent<T> = T extends unknown ? Omit<T, "id"> : never;
 const heapMiB = 512;
 const defaultDeadlineMs = 120_000;
 const mostDiagnostics = 2000;
-/** A debugger's: the worker would wait for one, or for its port. Whatever else is there may be how packages are found. */
-const inspectOptions = /--inspect\S*/g;
 
 export class H5Process {
   /** What errors call the file; the one that is read may be a part of it. */
@@ -66,7 +65,7 @@ export class H5Process {
     const worker = fileURLToPath(new URL(`./h5-worker${extname(import.meta.url)}`, import.meta.url));
     const child = fork(worker, {
       execArgv: [...loadersFor(worker), `--max-old-space-size=${heapMiB}`],
-      env: { ...process.env, NODE_OPTIONS: process.env.NODE_OPTIONS?.replace(inspectOptions, "") },
+      env: childEnvironment(),
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
     });

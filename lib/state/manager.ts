@@ -20,6 +20,8 @@ import type { SaveOptions, SaveReport } from "./save.js";
 /** What the manager needs of an AdamW or a LossScaleOptimizer. */
 export interface Saveable {
   readonly iterations: number;
+  /** Of the newest step: raw steps tell states within an accumulation apart. */
+  readonly report?: { readonly microStep: number } | null;
   save(path: string, options?: SaveOptions): Promise<SaveReport>;
   load(path: string, options?: LoadOptions): Promise<LoadReport>;
 }
@@ -27,6 +29,12 @@ export interface Saveable {
 export interface ResumeReport extends LoadReport {
   /** Newer checkpoints that are damaged or gone, and why. */
   readonly damaged: readonly CheckpointError[];
+}
+
+/** A state of the optimizer, and what was said of it. */
+interface Described {
+  readonly place: string;
+  readonly metadata: Metadata;
 }
 
 const saveable: Kind<Saveable> = {
@@ -40,13 +48,14 @@ const saveable: Kind<Saveable> = {
  * @example
  * const manager = new CheckpointManager(optimizer, { folder: "checkpoints", everyMinutes: 10 });
  * const resumed = await manager.resume();
- * for (let batch = Number(resumed?.metadata.batch ?? 0); batch < batches; ) {
+ * let batch = Number(resumed?.metadata.batch ?? 0);
+ * while (batch < batches) {
  *   await optimizer.applyAsync(gradients(batch));
  *   batch += 1;
  *   manager.afterStep({ metadata: { batch: String(batch) } }); // saves in the background when it is time
  * }
  * await manager.finish(); // waits for a save that is being written, and makes one that is due
- * await manager.save(); // the end
+ * await manager.save({ metadata: { batch: String(batch) } }); // the end
  */
 export class CheckpointManager {
   readonly #optimizer: Saveable;
@@ -55,7 +64,9 @@ export class CheckpointManager {
   /** Until the save that is being written is over, however it ends. */
   #saving: Promise<void> | null = null;
   /** A save that came due while another was written, of the newest state that it was due for. */
-  #due: { readonly iteration: number; readonly metadata: Metadata } | null = null;
+  #due: Described | null = null;
+  /** What was said of the state that was saved last. */
+  #saved: Described | null = null;
   #failure: unknown;
   #lastSave: SaveReport | undefined;
   #lastIteration: number;
@@ -79,7 +90,7 @@ export class CheckpointManager {
    *   iteration that it is due at, and throws what failed
    * @throws INVALID_ARGUMENT without `everySteps` and `everyMinutes`, and for wrong options
    */
-  afterStep(options: ManagedSaveOptions = {}): PromiseLike<void> {
+  afterStep(options: ManagedSaveOptions = {}): Promise<void> {
     this.#rethrow();
     const metadata = parseManagedSave(options, "afterStep");
     const { everySteps, everyMinutes } = this.#options;
@@ -88,7 +99,7 @@ export class CheckpointManager {
       throw new AdamWError("INVALID_ARGUMENT", message);
     }
     if (this.#isDue()) {
-      this.#due = { iteration: this.#optimizer.iterations, metadata };
+      this.#due = { place: this.#place(), metadata };
       if (this.#saving === null) this.#beginDue(metadata);
     }
     return whenAwaited(() => this.finish());
@@ -101,23 +112,33 @@ export class CheckpointManager {
   }
 
   #isDue(): boolean {
-    const { everySteps = Number.POSITIVE_INFINITY, everyMinutes = Number.POSITIVE_INFINITY } = this.#options;
-    const minutes = (performance.now() - this.#lastTime) / 60_000;
-    return this.#optimizer.iterations - this.#lastIteration >= everySteps || minutes >= everyMinutes;
+    const { everySteps, everyMinutes = Number.POSITIVE_INFINITY } = this.#options;
+    if ((performance.now() - this.#lastTime) / 60_000 >= everyMinutes) return true;
+    // Asked only where it matters: on a GPU the count waits for the steps issued.
+    return everySteps !== undefined && this.#optimizer.iterations - this.#lastIteration >= everySteps;
   }
 
-  /** Saves now. @throws what `save` throws */
+  #place(): string {
+    const { iterations, report } = this.#optimizer;
+    return `${iterations}/${report?.microStep ?? ""}`;
+  }
+
+  /** Saves now; without `metadata` what was said of this very state before stays said of it. @throws what `save` throws */
   async save(options: ManagedSaveOptions = {}): Promise<SaveReport> {
     this.#rethrow();
     const metadata = parseManagedSave(options, "save");
     while (this.#saving !== null) await this.#saving;
-    return this.#begin(metadata);
+    if (options.metadata !== undefined) return this.#begin(metadata);
+    const here = this.#place();
+    const known = [this.#due, this.#saved].find((described) => described?.place === here);
+    return this.#begin(known?.metadata ?? metadata);
   }
 
   #begin(metadata: Metadata): Promise<SaveReport> {
     this.#lastIteration = this.#optimizer.iterations;
     this.#lastTime = performance.now();
     this.#due = null;
+    this.#saved = { place: this.#place(), metadata };
     const written = this.#write(this.#lastIteration, metadata);
     this.#saving = written.then(
       (report) => {
@@ -141,7 +162,7 @@ export class CheckpointManager {
     for (;;) {
       while (this.#saving !== null) await this.#saving;
       this.#rethrow();
-      if (this.#due === null || this.#due.iteration !== this.#optimizer.iterations) return;
+      if (this.#due === null || this.#due.place !== this.#place()) return;
       this.#beginDue(this.#due.metadata);
     }
   }
@@ -161,6 +182,7 @@ export class CheckpointManager {
 
   /** The checkpoints in the folder, newest first; a folder that a save never finished is none. @throws FILE */
   async checkpoints(): Promise<string[]> {
+    this.#rethrow();
     return this.#folder.checkpoints();
   }
 
@@ -171,6 +193,7 @@ export class CheckpointManager {
    *   one that was saved last is gone and there is no other
    */
   async resume(options: LoadOptions = {}): Promise<ResumeReport | null> {
+    this.#rethrow();
     const { names, gone } = await this.#folder.inOrder();
     const damaged: CheckpointError[] = gone ? [gone] : [];
     for (const name of names) {
@@ -205,7 +228,12 @@ export class CheckpointManager {
 }
 
 /** A promise that begins when somebody waits for it, and that nobody has to: none is there before to be rejected. */
-function whenAwaited(begin: () => Promise<void>): PromiseLike<void> {
-  // biome-ignore lint/suspicious/noThenProperty: to be awaited is what it is for.
-  return { then: (resolve, reject) => begin().then(resolve, reject) };
+function whenAwaited(begin: () => Promise<void>): Promise<void> {
+  return {
+    // biome-ignore lint/suspicious/noThenProperty: to be awaited is what it is for.
+    then: (resolve, reject) => begin().then(resolve, reject),
+    catch: (reject) => begin().catch(reject),
+    finally: (done) => begin().finally(done),
+    [Symbol.toStringTag]: "Promise",
+  };
 }

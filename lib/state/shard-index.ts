@@ -12,7 +12,7 @@ import { openSafetensors, type SafetensorsFile } from "./safetensors-reader.js";
 import type { JsonRecord } from "./strict-json.js";
 
 /** A name in the index' own folder. */
-const fileName = /^[^/\\:]+\.safetensors$/;
+const fileName = /^[^/\\:\p{Cc}]+\.safetensors$/u;
 
 /** Whether JSON is an index and nothing else that is known here. */
 export function isIndex(json: JsonRecord): boolean {

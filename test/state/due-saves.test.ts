@@ -55,6 +55,31 @@ describe("saves that come due faster than they are written", () => {
     expect(await manager.checkpoints()).to.deep.equal([name(1)]);
   });
 
+  it("are not made of a micro-step that nobody described", async () => {
+    const optimizer = new AdamW({ gradientAccumulationSteps: 4 });
+    const value = new Float32Array(50);
+    optimizer.build([{ name: "w", value }]);
+    const manager = new CheckpointManager(optimizer, { folder: file("micro"), everySteps: 1, keep: 9 });
+    for (let i = 1; i <= 8; i += 1) {
+      optimizer.apply([value.map((_, j) => j)]);
+      void manager.afterStep(batch(i));
+    }
+    optimizer.apply([value.map((_, j) => j)]);
+    await manager.finish();
+    expect(await manager.checkpoints()).to.deep.equal([name(1)]);
+  });
+
+  it("keep what was said of the very state when it is saved once more without a word", async () => {
+    const { manager, step } = await quick("again", (manager, i) => manager.afterStep(batch(i)));
+    await manager.save();
+    const { optimizer } = make();
+    const resume = () => new CheckpointManager(optimizer, { folder: file("again") }).resume();
+    expect((await resume())?.metadata).to.deep.equal({ batch: "5" });
+    step();
+    await manager.save();
+    expect((await resume())?.metadata, "another state").to.deep.equal({});
+  });
+
   it("fail where they are awaited, once", async () => {
     const { optimizer, step } = make();
     await writeFile(file("in-the-way"), "a file");
@@ -62,5 +87,11 @@ describe("saves that come due faster than they are written", () => {
     step();
     await rejectsLater("FILE", Promise.resolve(manager.afterStep()));
     await manager.finish();
+    step();
+    expect(await manager.afterStep().catch(({ code }) => code)).to.equal("FILE");
+    step();
+    void manager.afterStep();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await rejectsLater("FILE", manager.resume());
   });
 });

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AdamW } from "../../adamw.js";
+import { childEnvironment } from "../../child-environment.js";
 import { devices } from "../../device.js";
 import { CommandError } from "../exit.js";
 import type { Work } from "../work.js";
@@ -83,7 +84,7 @@ class BuildProcess {
   constructor(build: Build, signal: AbortSignal) {
     this.#build = build;
     // A binary that the user names would stand for both builds.
-    const { FUSED_ADAMW_BINDING, ...env } = process.env;
+    const { FUSED_ADAMW_BINDING, ...env } = childEnvironment();
     const child = fork(script, [build.index], { env, stdio: ["ignore", "ignore", "pipe", "ipc"], signal });
     this.#child = child;
     this.#ended = once(child, "exit").then(

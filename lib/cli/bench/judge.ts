@@ -3,6 +3,7 @@
 import { bootstrap, fewestForMedian, type Interval, median, medianInterval } from "../statistics.js";
 import { ownName } from "./build.js";
 import { type BenchDocument, type BenchRow, paired, streamFractions } from "./result.js";
+import { fewestRounds } from "./rounds.js";
 
 export type Verdict = "slower" | "faster" | "no difference seen" | "too few samples";
 
@@ -39,7 +40,7 @@ function changeOfPair(before: BenchRow, after: BenchRow): Change {
     const begin = end;
     end += count;
     const ofLaunch = ratios.slice(begin, end);
-    return ofLaunch.length === 0 ? [] : [median(ofLaunch) - 1];
+    return ofLaunch.length < fewestRounds ? [] : [median(ofLaunch) - 1]; // Ctrl-C may have cut the last one short
   });
   return { change: medianInterval(medians), enough: medians.length >= fewestForMedian };
 }

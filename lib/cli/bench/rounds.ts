@@ -33,7 +33,7 @@ const shortest = 1e-7;
 /** What takes so long is not run once more only to know better. */
 const longest = 1;
 /** Of one start: its median is one value of those that are compared. */
-const fewestRounds = 5;
+export const fewestRounds = 5;
 
 interface Turn extends Samples {
   /** Steps, and streaming passes, of one sample. */

@@ -43,6 +43,9 @@ describe("statistics of samples", () => {
     }
     const twelve = [12, 1, 11, 2, 10, 3, 9, 4, 8, 5, 7, 6];
     expect(medianInterval(twelve)).to.deep.equal({ estimate: 6.5, low: 3, high: 10 });
+    const many = Array.from({ length: 5000 }, (_, i) => i + 1);
+    const { low, high } = medianInterval(many);
+    expect([low, 5001 - high]).to.deep.equal([2430, 2430]);
     expect(medianInterval([3, 1, 2])).to.deep.equal({ estimate: 2, low: 1, high: 3 });
   });
 });
