@@ -42,6 +42,8 @@ export interface Checkpoint {
   readonly learningRate: number | null;
   /** Of formats without options that say it: whether the learning rate was a number. */
   readonly hasLearningRate?: boolean | undefined;
+  /** Of formats whose options need not say it: whether a loss scaler is around the optimizer. */
+  readonly hasLossScale?: boolean | undefined;
   readonly counters: Readonly<Partial<Counters>>;
   /** In the order of build. */
   readonly parameters: readonly StoredParameter[];
@@ -50,6 +52,12 @@ export interface Checkpoint {
   /** What the user had saved with it. */
   readonly metadata: Readonly<Record<string, string>>;
   close(): Promise<void>;
+}
+
+/** Whether a loss scaler is around the optimizer, as far as the checkpoint says it. */
+export function isScaled({ hasLossScale, optimizer, isConfigPartial = false, counters }: Checkpoint): boolean {
+  const isSaid = isConfigPartial && counters.lossScale !== undefined;
+  return hasLossScale ?? (isSaid || optimizer?.class_name === "LossScaleOptimizer");
 }
 
 /** What a writer put into its file. */

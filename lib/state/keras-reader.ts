@@ -128,6 +128,7 @@ function describe(
     // compile() wraps the optimizer of a mixed_float16 model and writes the configuration without the wrapper.
     isConfigPartial: inner !== null && config?.class_name !== "LossScaleOptimizer",
     hasLearningRate: config === null ? learningRate !== undefined : undefined,
+    hasLossScale: inner !== null,
     learningRate: learningRate === undefined ? null : scalar(path, variables, learningRate),
     counters: { steps, ...scalerCounters(path, { own, inner }) },
     parameters,

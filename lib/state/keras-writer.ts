@@ -9,7 +9,7 @@ import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import { ByteFile } from "./byte-file.js";
 import { ByteSink } from "./byte-sink.js";
-import type { Checkpoint, Contents, Tensor } from "./checkpoint.js";
+import { type Checkpoint, type Contents, isScaled, type Tensor } from "./checkpoint.js";
 import { optionDifferences } from "./config-differences.js";
 import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js";
 import { H5Process, type H5Value, type H5Variable } from "./h5-process.js";
@@ -122,6 +122,7 @@ async function update(
     const { own, inner } = await readVariables(library, path, file, Number.MAX_SAFE_INTEGER);
     checkSignal(signal, "Saving");
     const { values, written } = await valuesFor(path, checkpoint, inner ?? own);
+    checkScale(path, checkpoint, inner !== null);
     const { growthCounter = 0, lossScale = 1 } = checkpoint.counters;
     const scaler: [number, H5Value][] = [
       [scalerAt.growthCounter, Int32Array.of(growthCounter)],
@@ -143,6 +144,15 @@ async function update(
   } finally {
     library.close();
   }
+}
+
+/** A scale that Keras would lose, or go on with as it was. @throws CHECKPOINT */
+function checkScale(path: string, checkpoint: Checkpoint, isStored: boolean): void {
+  if (isScaled(checkpoint) === isStored) return;
+  const problem = isStored
+    ? "the file has a loss scale, as with mixed_float16, and the optimizer here has none: put it into a LossScaleOptimizer"
+    : "the optimizer here has a loss scale and the file has none: save the model in Keras with a LossScaleOptimizer";
+  throw new CheckpointError(path, problem, { key: isStored ? innerGroup : ownGroup });
 }
 
 async function valuesFor(

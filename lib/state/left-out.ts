@@ -1,7 +1,7 @@
 /** What of a checkpoint a format has no place for, for people to be told. */
 
 import { some } from "../errors.js";
-import type { Checkpoint } from "./checkpoint.js";
+import { type Checkpoint, isScaled } from "./checkpoint.js";
 import type { WritableFormat } from "./format-names.js";
 import { splitTensorName, valueName } from "./names.js";
 
@@ -25,19 +25,16 @@ export function placeName(format: WritableFormat): string | undefined {
 }
 
 /** A sentence each. `written` are the names of the checkpoint's tensors that went into the file, in whatever form. */
-export function leftOut(
-  { tensors, metadata, optimizer }: Checkpoint,
-  format: WritableFormat,
-  written: ReadonlySet<string>,
-): string[] {
+export function leftOut(checkpoint: Checkpoint, format: WritableFormat, written: ReadonlySet<string>): string[] {
   const known = places[format];
   if (!known) return [];
+  const { tensors, metadata } = checkpoint;
   const names = [...tensors.keys()].filter((name) => !written.has(name));
   const others = names.filter((name) => splitTensorName(name)?.role !== valueName);
   const parts: [what: string, isLeft: boolean][] = [
     ["parameters are", names.length > others.length],
     [`${some(others)} ${others.length === 1 ? "is" : "are"}`, others.length > 0],
-    ["the loss scale is", !known.lossScale && optimizer?.class_name === "LossScaleOptimizer"],
+    ["the loss scale is", !known.lossScale && isScaled(checkpoint)],
     ["metadata is", !known.metadata && Object.keys(metadata).length > 0],
   ];
   return parts.filter(([, isLeft]) => isLeft).map(([what]) => `${what} not part of ${known.name}: left out`);

@@ -5,7 +5,7 @@ import type { SlotName } from "../engine.js";
 import { AdamWError, some } from "../errors.js";
 import { dtypeOf as memoryDtype } from "../memory.js";
 import type { Parameter } from "../parameters.js";
-import type { Checkpoint, Tensor } from "./checkpoint.js";
+import { type Checkpoint, isScaled, type Tensor } from "./checkpoint.js";
 import { configDifferences } from "./config-differences.js";
 import { dtypeOf } from "./dtypes.js";
 import { withoutHalves } from "./halves.js";
@@ -63,8 +63,7 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
     else misfits.push({ name, ...misfit });
   }
   misfits.push(...unused(stored, options));
-  const rate = rateMismatch(state, checkpoint);
-  if (rate !== undefined && options.config === "match") misfits.push({ name: "learningRate", reason: rate });
+  if (options.config === "match") misfits.push(...optionMisfits(state, checkpoint));
   if (misfits.length > 0 && options.mode === "strict") {
     const problems = describeMisfits(misfits, storedNames, new Set(state.engine.parameters.map(({ name }) => name)));
     const rest = 'nothing was changed; rename: … maps names, mode: "partial" loads what fits';
@@ -72,6 +71,23 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
   }
   const { transfers: whole, halves } = withoutHalves(transfers, misfits);
   return { transfers: whole, notLoaded: [...misfits, ...halves].map(({ name, reason }) => ({ name, reason })) };
+}
+
+/** Of what is an option here and only seen by the variables in some files. */
+function optionMisfits(state: OptimizerState, checkpoint: Checkpoint): Misfit[] {
+  const reasons = { learningRate: rateMismatch(state, checkpoint), lossScale: scaleMismatch(state, checkpoint) };
+  return Object.entries(reasons).flatMap(([name, reason]) => (reason === undefined ? [] : [{ name, reason }]));
+}
+
+/** Files that say nothing of a loss scale say nothing against one either. */
+function scaleMismatch({ lossScale }: OptimizerState, checkpoint: Checkpoint): string | undefined {
+  if (isScaled(checkpoint) && lossScale === null) {
+    return "the file has one and the optimizer none: put it into a LossScaleOptimizer";
+  }
+  const isLost = checkpoint.hasLossScale === false && lossScale !== null;
+  return isLost
+    ? "the optimizer has one and the file none: load into an AdamW without a LossScaleOptimizer"
+    : undefined;
 }
 
 /** Where the format says options, they are compared instead. */

@@ -4,7 +4,7 @@ import { either, some } from "../errors.js";
 import { roleNames, splitTensorName, stepName } from "./names.js";
 
 export interface NotLoaded {
-  /** The tensor, under the name its parameter has in the optimizer, or "learningRate". */
+  /** The tensor, under the name its parameter has in the optimizer, "learningRate" or "lossScale". */
   readonly name: string;
   readonly reason: string;
 }

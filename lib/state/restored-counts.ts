@@ -40,7 +40,7 @@ export async function verifyCounts(
 const count = integerFrom(0);
 
 function readCounts(state: OptimizerState, checkpoint: Checkpoint, updates: Float64Array): RestoredCounts {
-  const { path, counters, learningRate, optimizer, isConfigPartial = false } = checkpoint;
+  const { path, counters, learningRate, optimizer, isConfigPartial = false, hasLossScale } = checkpoint;
   const read = <T extends string>(kind: Kind<number>, key: T, value: number | undefined, missing: number) => {
     if (value !== undefined && !kind.accepts(value))
       throw new CheckpointError(path, `expected ${kind.expected}`, { key });
@@ -48,14 +48,14 @@ function readCounts(state: OptimizerState, checkpoint: Checkpoint, updates: Floa
   };
   // Formats without a count of calls have counts of updates only.
   const calls = updates.reduce((a, b) => Math.max(a, b), 0) * accumulationSteps(state.options);
-  const saysScaled = optimizer === null || isConfigPartial || optimizer.class_name === "LossScaleOptimizer";
+  const maybeScaled = optimizer === null || isConfigPartial || optimizer.class_name === "LossScaleOptimizer";
   const own = state.engine.counters;
   return {
     steps: read(count, "steps", counters.steps, calls),
     skippedSteps: read(count, "skippedSteps", counters.skippedSteps, 0),
     consecutiveSkips: read(count, "consecutiveSkips", counters.consecutiveSkips, 0),
     scaling:
-      state.lossScale && saysScaled
+      state.lossScale && (hasLossScale ?? maybeScaled)
         ? {
             lossScale: read(state.lossScale, "lossScale", counters.lossScale, own.lossScale),
             growthCounter: read(count, "growthCounter", counters.growthCounter, 0),

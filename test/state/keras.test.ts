@@ -45,13 +45,19 @@ const optimizers: Readonly<Record<string, () => AdamW | LossScaleOptimizer>> = {
   adam: () => new AdamW({ learningRate: 0.01, weightDecay: 0 }),
 };
 
+/** The same state with a loss scaler around it, and without. */
+const scaling: typeof optimizers = {
+  plainScaled: () => new LossScaleOptimizer(new AdamW({ learningRate: 0.01 }), { initialScale: 16 }),
+  scaledPlain: () => new AdamW({ learningRate: 0.01, amsgrad: true }),
+};
+
 function wave(i: number, seed: number): Float32Array {
   const length = (shapes[i] as number[]).reduce((a, b) => a * b, 1);
   return Float32Array.from({ length }, (_, k) => (((k * 7919 + seed * 104729 + 13) % 2003) - 1001) / 1024);
 }
 
 function make(name: string, initial = shapes.map((_, i) => [...wave(i, i)]), parameterNames = names) {
-  const optimizer = (optimizers[name] as () => AdamW)();
+  const optimizer = ({ ...optimizers, ...scaling }[name] as () => AdamW)();
   const values = initial.map((value) => Float32Array.from(value));
   optimizer.build(
     parameterNames.map((path, i) => ({ name: path, shape: shapes[i] as number[], value: values[i] as Float32Array })),
@@ -186,8 +192,11 @@ describe("states of the real Keras", function () {
   }
 
   /** A file of Keras' whose configuration has another optimizer. */
-  async function withOptimizer(optimizer: (given: Record<string, unknown>) => unknown): Promise<string> {
-    const source = await ByteFile.open(fixture("plain.keras"));
+  async function withOptimizer(
+    optimizer: (given: Record<string, unknown>) => unknown,
+    name = "plain.keras",
+  ): Promise<string> {
+    const source = await ByteFile.open(fixture(name));
     const contents = await Promise.all(
       [...(await readZip(source)).values()].map(async ({ name, size, bytes }) => {
         const data = await bytes(size);
@@ -201,6 +210,61 @@ describe("states of the real Keras", function () {
     await writeZip(file("changed.keras"), contents, {});
     return file("changed.keras");
   }
+
+  /** As compile() saves a mixed_float16 model: with the variables of the scaler, which the configuration does not name. */
+  const withMixed = () =>
+    withOptimizer(({ config }) => (config as { inner_optimizer: unknown }).inner_optimizer, "scaled.keras");
+
+  const copied = async (name: string) => {
+    await copyFile(fixture(name), file(name));
+    return file(name);
+  };
+
+  it("have a loss scale where the optimizer has one, or are left as they are", async () => {
+    const lost = "the optimizer here has a loss scale and the file has none: save the model in Keras with a Loss";
+    const kept = "the file has a loss scale, as with mixed_float16, and the optimizer here has none: put it into a";
+    for (const [path, ours, problem] of [
+      [await copied("plain.keras"), "plainScaled", lost],
+      [await copied("plain.weights.h5"), "plainScaled", lost],
+      [await copied("scaled.weights.h5"), "scaledPlain", kept],
+      [await withMixed(), "scaledPlain", kept],
+    ] as const) {
+      const before = await readFile(path);
+      const { optimizer, train } = make(ours);
+      train(0, 2);
+      await rejectsLater("CHECKPOINT", optimizer.save(path), problem);
+      expect(await readFile(path)).to.deep.equal(before);
+    }
+  });
+
+  it("give a loss scale to an optimizer that has one, and say it where they cannot", async () => {
+    const only = "the file has one and the optimizer none: put it into a LossScaleOptimizer";
+    const none = "the optimizer has one and the file none: load into an AdamW without a LossScaleOptimizer";
+    for (const [path, ours, reason] of [
+      [fixture("scaled.weights.h5"), "scaledPlain", only],
+      [await withMixed(), "scaledPlain", only],
+      [fixture("plain.weights.h5"), "plainScaled", none],
+    ] as const) {
+      const { optimizer, train } = make(ours);
+      train(0, 2);
+      const before = state(optimizer);
+      await rejectsLater("CHECKPOINT", optimizer.load(path), `lossScale (${reason})`, 'mode: "partial"');
+      expect(state(optimizer)).to.deep.equal(before);
+      const { notLoaded } = await optimizer.load(path, { mode: "partial" });
+      expect(notLoaded).to.deep.equal([{ name: "lossScale", reason }]);
+      expect(optimizer.iterations).to.equal(5);
+      // The scale here, and how long it has been finite: two steps.
+      if (reason === none) expect(state(optimizer).slice(2, 4)).to.deep.equal([[2], [16]]);
+    }
+    const mixed = make("scaled");
+    await mixed.optimizer.load(await withMixed());
+    expect(state(mixed.optimizer)).to.deep.equal(cases.scaled?.state);
+    mixed.train(5, 6);
+    await mixed.optimizer.save(await withMixed());
+    const again = make("scaled");
+    await again.optimizer.load(file("changed.keras"));
+    expect(state(again.optimizer)).to.deep.equal(state(mixed.optimizer));
+  });
 
   it("are of AdamW or of Adam with AdamW's decay, which is none by default", async () => {
     await rejectsLater(
