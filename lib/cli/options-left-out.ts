@@ -8,7 +8,10 @@ import { placeName } from "../state/left-out.js";
 import { isRecord } from "../validate.js";
 import { optionRows } from "./option-rows.js";
 
-/** Formats that say a few numbers of each parameter. Keras' files have every option, and other ones are an error. */
+/**
+ * Formats that say a few numbers of each parameter. A `.keras` file says every option, and other ones are an error; a
+ * `.weights.h5` says none, and what Keras does not have is told in the report of the write.
+ */
 const numberFormats: readonly WritableFormat[] = ["torch", "tfjs"];
 const saidThere = ["formula", "beta_1", "beta_2", "epsilon", "amsgrad", "maximize", "name"];
 /** Numbers, or schedules of which one number is said. */

@@ -22,12 +22,17 @@ interface Comparison {
 export function configDifferences(state: OptimizerState, checkpoint: Checkpoint): string[] {
   const { optimizer, isConfigPartial = false, format } = checkpoint;
   const own = configOf(state);
-  if (!optimizer || !own) return [];
+  if (!optimizer || !own) return format === "keras" ? formulaDifference(state) : [];
   const inner = isRecord(own.config) ? own.config.inner_optimizer : undefined;
   // Formats that say nothing of a loss scaler say nothing against one either.
   const isInner = isConfigPartial && isRecord(inner) && optimizer.class_name !== own.class_name;
   const comparison = { isPartial: isConfigPartial, hasKerasNames: format === "keras" };
   return optionDifferences(optimizer, isInner ? inner : own, comparison);
+}
+
+/** Where options cannot be compared: a file of Keras' is of its formula, whatever it says. */
+function formulaDifference({ options: { formula } }: OptimizerState): string[] {
+  return formula === "keras" ? [] : [phrase("formula", "keras", formula)];
 }
 
 /** As configDifferences, of two serialized optimizers. */

@@ -26,7 +26,7 @@ export interface KerasLayout {
 }
 
 /** Of the inner optimizer for a loss scaler. */
-function adamConfig({ config }: SerializedObject): Record<string, unknown> {
+export function adamConfig({ config }: SerializedObject): Record<string, unknown> {
   const outer = isRecord(config) ? config : {};
   const inner = isRecord(outer.inner_optimizer) ? outer.inner_optimizer.config : outer;
   return isRecord(inner) ? inner : {};

@@ -14,7 +14,7 @@ import { optionDifferences } from "./config-differences.js";
 import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js";
 import { H5Process, type H5Value, type H5Variable } from "./h5-process.js";
 import { isKerasArchive, readKerasConfig, weightsName, withWeightsFile } from "./keras-files.js";
-import { innerGroup, kerasLayout, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
+import { adamConfig, innerGroup, kerasLayout, layoutOptions, ownGroup, scalerAt } from "./keras-layout.js";
 import { readVariables } from "./keras-variables.js";
 import { stepName, tensorName } from "./names.js";
 import { elementsIn, memoryTensor } from "./optimizer-state.js";
@@ -27,10 +27,11 @@ const zipStart = Buffer.from("PK\x03\x04");
 /**
  * The file must be there already: Keras makes it with the model.
  *
- * @throws CHECKPOINT when its optimizer has other options or variables, FILE, ABORTED, MISSING_PACKAGE; what was at
- *   `path` is whole then
+ * @throws INVALID_ARGUMENT for another formula than Keras', CHECKPOINT when the file's optimizer has other options or
+ *   variables, FILE, ABORTED, MISSING_PACKAGE; what was at `path` is whole then
  */
 export async function writeKeras(path: string, checkpoint: Checkpoint, options: WriteOptions): Promise<Contents> {
+  checkFormula(checkpoint);
   const source = await openModel(path);
   const folder = await mkdtemp(join(tmpdir(), "fused-adamw-keras-"));
   try {
@@ -54,6 +55,12 @@ export async function writeKeras(path: string, checkpoint: Checkpoint, options: 
     await source.close();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function checkFormula({ optimizer }: Checkpoint): void {
+  if (optimizer === null || adamConfig(optimizer).formula !== "torch") return;
+  const message = `Expected formula "keras" for Keras' files but received "torch": epsilon stands elsewhere in PyTorch's formula, so Keras would go on differently`;
+  throw new AdamWError("INVALID_ARGUMENT", message);
 }
 
 async function openModel(path: string): Promise<ByteFile> {

@@ -1,8 +1,12 @@
 /** What of a checkpoint a format has no place for, for people to be told. */
 
-import { some } from "../errors.js";
+import { either, some } from "../errors.js";
+import { lossScaleFields } from "../loss-scale-options.js";
+import { optionFields } from "../options.js";
+import { isRecord } from "../validate.js";
 import { type Checkpoint, isScaled } from "./checkpoint.js";
 import type { WritableFormat } from "./format-names.js";
+import { adamConfig } from "./keras-layout.js";
 import { splitTensorName, valueName } from "./names.js";
 
 interface Place {
@@ -29,6 +33,7 @@ export function leftOut(checkpoint: Checkpoint, format: WritableFormat, written:
   const known = places[format];
   if (!known) return [];
   const { tensors, metadata } = checkpoint;
+  const options = format === "keras" ? beyondKeras(checkpoint) : [];
   const names = [...tensors.keys()].filter((name) => !written.has(name));
   const others = names.filter((name) => splitTensorName(name)?.role !== valueName);
   const parts: [what: string, isLeft: boolean][] = [
@@ -36,6 +41,24 @@ export function leftOut(checkpoint: Checkpoint, format: WritableFormat, written:
     [`${some(others)} ${others.length === 1 ? "is" : "are"}`, others.length > 0],
     ["the loss scale is", !known.lossScale && isScaled(checkpoint)],
     ["metadata is", !known.metadata && Object.keys(metadata).length > 0],
+    [`${either(options, "and")} ${options.length === 1 ? "is" : "are"}`, options.length > 0],
   ];
   return parts.filter(([, isLeft]) => isLeft).map(([what]) => `${what} not part of ${known.name}: left out`);
+}
+
+/** Of no effect on a number. */
+const effectless = new Set(["zero_gradients", "report_norms"]);
+
+/** Options that are not the default and that Keras does not have. A `.keras` file, which says options, has none of them. */
+function beyondKeras({ optimizer }: Checkpoint): string[] {
+  if (optimizer === null) return [];
+  const outer = isRecord(optimizer.config) ? optimizer.config : {};
+  const given = { ...outer, ...adamConfig(optimizer) };
+  const fields: [string, { readonly key: string; readonly own?: true }][] = [
+    ...Object.entries(lossScaleFields),
+    ...Object.entries(optionFields),
+  ];
+  return fields
+    .filter(([, { key, own }]) => own && given[key] !== undefined && !effectless.has(key))
+    .map(([name]) => name);
 }

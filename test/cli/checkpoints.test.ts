@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { AdamW, schedules } from "../../lib/index.js";
@@ -219,6 +219,21 @@ describe("inspect, verify and convert", () => {
     const again = make();
     await again.load(file("u.safetensors"));
     expect(again.variables.map(({ value }) => value)).to.deep.equal(optimizer.variables.map(({ value }) => value));
+  });
+
+  it("convert warns of options that Keras does not have", async function () {
+    this.timeout(300_000);
+    const optimizer = new AdamW({ learningRate: 0.01, maximize: true });
+    const shapes = [[3, 4], [4], [4, 2], [2]];
+    const lengths = shapes.map((shape) => shape.reduce((a, b) => a * b, 1));
+    optimizer.build(
+      shapes.map((shape, i) => ({ name: `p${i}`, shape, value: new Float32Array(lengths[i] as number) })),
+    );
+    await optimizer.save(file("climb.safetensors"));
+    copyFileSync(fixture("keras/plain.weights.h5"), file("climb.weights.h5"));
+    const { status, stderr } = await cli(["convert", file("climb.safetensors"), file("climb.weights.h5")]);
+    expect(status).to.equal(0);
+    expect(stderr).to.include("maximize is not part of the optimizer in Keras' files: left out");
   });
 
   it("convert rejects wrong options, and writes nothing from a damaged file", async () => {

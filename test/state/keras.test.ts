@@ -45,8 +45,17 @@ const optimizers: Readonly<Record<string, () => AdamW | LossScaleOptimizer>> = {
   adam: () => new AdamW({ learningRate: 0.01, weightDecay: 0 }),
 };
 
-/** The same state with a loss scaler around it, and without. */
-const scaling: typeof optimizers = {
+/** With the variables of those, but for a loss scaler's, and other options. */
+const others: typeof optimizers = {
+  torch: () => new AdamW({ learningRate: 0.01, formula: "torch" }),
+  beyond: () =>
+    new AdamW({
+      learningRate: 0.01,
+      maximize: true,
+      zeroGradients: true,
+      groups: [{ match: "*/bias", learningRateMultiplier: 2 }],
+    }),
+  beyondScaled: () => new LossScaleOptimizer(new AdamW({ learningRate: 0.01, amsgrad: true }), { minimumScale: 1 }),
   plainScaled: () => new LossScaleOptimizer(new AdamW({ learningRate: 0.01 }), { initialScale: 16 }),
   scaledPlain: () => new AdamW({ learningRate: 0.01, amsgrad: true }),
 };
@@ -57,7 +66,7 @@ function wave(i: number, seed: number): Float32Array {
 }
 
 function make(name: string, initial = shapes.map((_, i) => [...wave(i, i)]), parameterNames = names) {
-  const optimizer = ({ ...optimizers, ...scaling }[name] as () => AdamW)();
+  const optimizer = ({ ...optimizers, ...others }[name] as () => AdamW)();
   const values = initial.map((value) => Float32Array.from(value));
   optimizer.build(
     parameterNames.map((path, i) => ({ name: path, shape: shapes[i] as number[], value: values[i] as Float32Array })),
@@ -220,6 +229,27 @@ describe("states of the real Keras", function () {
     return file(name);
   };
 
+  it("without options are of Keras' formula", async () => {
+    const path = await copied("plain.weights.h5");
+    const before = await readFile(path);
+    const { optimizer, train } = make("torch");
+    train(0, 2);
+    await rejectsLater("INVALID_ARGUMENT", optimizer.save(path), 'Expected formula "keras" for Keras\' files');
+    expect(await readFile(path)).to.deep.equal(before);
+    await rejectsLater("CHECKPOINT", optimizer.load(path), 'formula is "keras" in the file and "torch" here');
+    expect(optimizer.iterations).to.equal(2);
+    await optimizer.load(path, { config: "keep" });
+    expect(optimizer.iterations).to.equal(5);
+  });
+
+  it("without options take a state whose options Keras does not have, and that is told", async () => {
+    const place = "not part of the optimizer in Keras' files: left out";
+    const { leftOut } = await make("beyond").optimizer.save(await copied("plain.weights.h5"));
+    expect(leftOut).to.deep.equal([`maximize and groups are ${place}`]);
+    const scaled = await make("beyondScaled").optimizer.save(await copied("scaled.weights.h5"));
+    expect(scaled.leftOut).to.deep.equal([`minimumScale is ${place}`]);
+  });
+
   it("have a loss scale where the optimizer has one, or are left as they are", async () => {
     const lost = "the optimizer here has a loss scale and the file has none: save the model in Keras with a Loss";
     const kept = "the file has a loss scale, as with mixed_float16, and the optimizer here has none: put it into a";
@@ -253,6 +283,8 @@ describe("states of the real Keras", function () {
       const { notLoaded } = await optimizer.load(path, { mode: "partial" });
       expect(notLoaded).to.deep.equal([{ name: "lossScale", reason }]);
       expect(optimizer.iterations).to.equal(5);
+      const kept = await optimizer.load(path, { config: "keep" });
+      expect(kept.notLoaded).to.deep.equal([]);
       // The scale here, and how long it has been finite: two steps.
       if (reason === none) expect(state(optimizer).slice(2, 4)).to.deep.equal([[2], [16]]);
     }
