@@ -133,7 +133,10 @@ describe("CheckpointManager", () => {
   });
 
   it("says where no folder can be made", async function () {
-    if (process.platform !== "linux") this.skip();
+    if (process.platform !== "linux") {
+      console.log("no folder can be made: skipped: only Linux has /proc");
+      this.skip();
+    }
     for (const [folder, parent] of [
       ["/proc/fused-adamw", "/proc"],
       ["/proc/self/fused-adamw/deep", "/proc/self"],
