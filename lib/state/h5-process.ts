@@ -2,7 +2,6 @@
 
 import { type ChildProcess, fork } from "node:child_process";
 import { createRequire } from "node:module";
-import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { childEnvironment } from "../child-environment.js";
 import { AdamWError } from "../errors.js";
@@ -61,10 +60,10 @@ export class H5Process {
         });
       }
     }
-    // TypeScript in tests, JavaScript where the package is installed.
-    const worker = fileURLToPath(new URL(`./h5-worker${extname(import.meta.url)}`, import.meta.url));
+    const worker = fileURLToPath(new URL("./h5-worker.js", import.meta.url));
+    // Nothing of this process' command line: `-e` would run the user's program again, which would start the worker again.
     const child = fork(worker, {
-      execArgv: [...loadersFor(worker), `--max-old-space-size=${heapMiB}`],
+      execArgv: [`--max-old-space-size=${heapMiB}`],
       env: childEnvironment(),
       serialization: "advanced",
       stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -132,16 +131,4 @@ export class H5Process {
   close(): void {
     this.#child.kill("SIGKILL");
   }
-}
-
-/**
- * What loads the worker where it is TypeScript. Nothing else of this process' command line: `-e` would run the user's
- * program again, which would start the worker again.
- */
-function loadersFor(worker: string): string[] {
-  if (extname(worker) !== ".ts") return [];
-  return process.execArgv.flatMap((flag, i, flags) => {
-    if (/^--(import|require)$/.test(flag)) return [flag, flags[i + 1] ?? ""];
-    return /^--(import|require)=/.test(flag) ? [flag] : [];
-  });
 }

@@ -75,7 +75,7 @@ function importsOf(file, text) {
 
 const languages = [
   { files: filesBelow("native", /\.(h|cpp|cu|cuh)$/), arrows: includesOf },
-  { files: filesBelow("lib", /\.ts$/), arrows: importsOf },
+  { files: filesBelow("lib", /\.(ts|js)$/), arrows: importsOf },
 ];
 
 /** Files of lib that can reach themselves; `import type` counts, for a reader follows it too. */

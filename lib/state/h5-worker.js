@@ -1,16 +1,24 @@
+// @ts-check
 /**
  * Reads and writes HDF5 for h5-process.ts, in a process of its own: the library is C in WebAssembly, and a hostile file
  * may make it loop, run out of memory or abort.
+ *
+ * JavaScript, so that the process needs no loader where the sources run as TypeScript: tsx rewrites the library's 4 MB
+ * at every start, which took 6 s where the start itself takes 0.7.
+ *
+ * @import { Dataset, Group } from "h5wasm/node"
+ * @import { H5Request, H5Value, H5Variable } from "./h5-process.js"
  */
-
-import type { Dataset, Group } from "h5wasm/node";
-import type { H5Request, H5Variable } from "./h5-process.js";
 
 const library = await import("h5wasm/node");
 await library.ready;
 
-/** The types Keras writes, by HDF5's class of numbers (0 integer, 1 float, 5 opaque) and size. */
-const types: Readonly<Record<string, string>> = {
+/**
+ * The types Keras writes, by HDF5's class of numbers (0 integer, 1 float, 5 opaque) and size.
+ *
+ * @type {Readonly<Record<string, string>>}
+ */
+const types = {
   "0/4": "I32",
   "0/8": "I64",
   "1/2": "F16",
@@ -19,7 +27,7 @@ const types: Readonly<Record<string, string>> = {
   "5/2": "BF16",
 };
 
-process.on("message", (request: H5Request) => {
+process.on("message", (/** @type {H5Request} */ request) => {
   try {
     process.send?.({ id: request.id, result: run(request) });
   } catch (error) {
@@ -28,7 +36,8 @@ process.on("message", (request: H5Request) => {
 });
 process.send?.({ id: 0, result: null });
 
-function run(request: H5Request): unknown {
+/** @param {H5Request} request */
+function run(request) {
   const file = new library.File(request.path, request.kind === "write" ? "a" : "r");
   // Opening throws nothing, and what is not open has nothing in it.
   if (file.file_id < 0n) throw new Error("the HDF5 library cannot open it");
@@ -42,8 +51,15 @@ function run(request: H5Request): unknown {
   }
 }
 
-/** The datasets "0", "1" … of a group in the order of their numbers; null where there is no such group. */
-function readGroup(file: Group, path: string, mostBytes: number): H5Variable[] | null {
+/**
+ * The datasets "0", "1" … of a group in the order of their numbers; null where there is no such group.
+ *
+ * @param {Group} file
+ * @param {string} path
+ * @param {number} mostBytes
+ * @returns {H5Variable[] | null}
+ */
+function readGroup(file, path, mostBytes) {
   const group = file.get(path);
   if (!(group instanceof library.Group)) return null;
   const count = group.keys().length;
@@ -60,27 +76,46 @@ function readGroup(file: Group, path: string, mostBytes: number): H5Variable[] |
   });
 }
 
-function find(group: Group, name: string, path: string): Dataset {
+/**
+ * @param {Group} group
+ * @param {string} name
+ * @param {string} path
+ * @returns {Dataset}
+ */
+function find(group, name, path) {
   const dataset = group.get(name);
   if (!(dataset instanceof library.Dataset)) throw new Error(`${path} is missing or no dataset`);
   return dataset;
 }
 
-/** Scalars come as plain numbers. */
-const scalars: Readonly<Record<string, (value: number) => ArrayBufferView>> = {
+/**
+ * Scalars come as plain numbers.
+ *
+ * @type {Readonly<Record<string, (value: number) => ArrayBufferView>>}
+ */
+const scalars = {
   I32: (value) => Int32Array.of(value),
   F32: (value) => Float32Array.of(value),
   F64: (value) => Float64Array.of(value),
 };
 
-function bytesOf(value: unknown, dtype: string): Uint8Array {
+/**
+ * @param {unknown} value
+ * @param {string} dtype
+ */
+function bytesOf(value, dtype) {
   const array =
     typeof value === "bigint" ? BigInt64Array.of(value) : typeof value === "number" ? scalars[dtype]?.(value) : value;
   if (ArrayBuffer.isView(array)) return new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice();
   throw new Error(`a value of type ${dtype} that Keras does not write`);
 }
 
-function write(file: Group, path: string, value: Float32Array | Int32Array | BigInt64Array): void {
+/**
+ * @param {Group} file
+ * @param {string} path
+ * @param {H5Value} value
+ */
+function write(file, path, value) {
   const dataset = find(file, path, path);
   const shape = dataset.shape ?? [];
   dataset.write_slice(
