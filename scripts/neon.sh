@@ -13,4 +13,7 @@ done
 
 test/native/build.sh build-neon -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
   -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_CXX_FLAGS=-Werror
-RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu" REPETITIONS=2 test/native/run.sh build-neon
+# The CUDA kernels are compiled but not run: they are no code of this processor's, and one emulator inside the other has
+# taken more than five minutes.
+mapfile -t programs < <(cd build-neon/test/native && ls | grep -E '_test$' | grep -v '^cuda_')
+RUNNER="qemu-aarch64-static -L /usr/aarch64-linux-gnu" REPETITIONS=2 test/native/run.sh build-neon "${programs[@]}"
