@@ -93,7 +93,8 @@ export class AdamW {
    * One step with these gradients: one entry per parameter, null for none, or an object by name. On a CPU device it is
    * done on return; on a GPU that has the state it is issued, and the report comes later: `report`, or the Async forms.
    *
-   * @throws NOT_BUILT, BUSY, DISPOSED, INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, NON_FINITE; the state is untouched then
+   * @throws NOT_BUILT, BUSY, DISPOSED, INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, NON_FINITE; the state is untouched
+   *   then
    */
   apply(gradients: Gradients, options?: StepOptions): StepReport | undefined {
     return this[coreOf].step(givenGradients(gradients, "step"), parseStepOptions(options));
@@ -147,7 +148,10 @@ export class AdamW {
     return engine ? (engine.lossScaleBuffer ?? engine.counters.lossScale) : scale;
   }
 
-  /** The loss to differentiate: multiplied with the loss scale that steps divide the gradients by. Waits for the steps issued. */
+  /**
+   * The loss to differentiate: multiplied with the loss scale that steps divide the gradients by. Waits for the steps
+   * issued.
+   */
   scaleLoss(loss: number): number {
     if (typeof loss !== "number") throw invalid("loss", "a number", loss);
     const { engine, scale } = this[coreOf].scaling;
@@ -191,7 +195,8 @@ export class AdamW {
   /**
    * Sets the whole state from a list like `variables`.
    *
-   * @throws INVALID_ARGUMENT, LENGTH_MISMATCH when it differs in count, order, paths, shapes or types; nothing changes then
+   * @throws INVALID_ARGUMENT, LENGTH_MISMATCH when it differs in count, order, paths, shapes or types; nothing changes
+   *   then
    */
   setWeights(weights: readonly Variable[]): void {
     writeVariables(this[coreOf].variables, weights);

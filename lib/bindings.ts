@@ -45,7 +45,11 @@ export class Bindings {
     this.#gradients = this.#bound;
   }
 
-  /** For the addon, which chooses the layout by them. @throws INVALID_ARGUMENT where memory of one kind has several types */
+  /**
+   * For the addon, which chooses the layout by them.
+   *
+   * @throws INVALID_ARGUMENT where memory of one kind has several types
+   */
   get types(): { parameterType: DType; gradientType: DType | "" } {
     const values = this.trained.map(({ name, value }) => ({ what: `the value of ${name}`, memory: value }));
     const gradients = this.trained.flatMap(({ name, gradient }) =>
@@ -101,8 +105,9 @@ export class Bindings {
   }
 
   /**
-   * The gradients to step with, by row: those passed, or (undefined) those bound. Undefined: the addon has them already.
-   * Throws before anything changes. These loops are most of what a small step costs outside the kernels, hence plain.
+   * The gradients to step with, by row: those passed, or (undefined) those bound. Undefined: the addon has them
+   * already. Throws before anything changes. These loops are most of what a small step costs outside the kernels, hence
+   * plain.
    */
   prepare(gradients: Gradients | undefined, zeroed: boolean): StepGradients {
     const chosen = gradients === undefined ? this.#boundGradients() : this.#passedGradients(gradients, zeroed);
@@ -174,7 +179,9 @@ export class Bindings {
     checkDevice(checkMemory(gradient, owner, length, this.#gradientType), owner, this.#device);
   }
 
-  /** A gradient that is zeroed while it is read as another one's would make the result depend on the order of threads. */
+  /**
+   * A gradient that is zeroed while it is read as another one's would make the result depend on the order of threads.
+   */
   #checkOwnMemory(gradients: readonly (TensorMemory | null)[]): void {
     checkOverlap(this.parameters.map((parameter, i) => ({ ...parameter, gradient: gradients[i] ?? null })));
   }

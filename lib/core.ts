@@ -129,7 +129,9 @@ export class Core {
     throw new AdamWError("INVALID_ARGUMENT", "There are no averages without useEma: true");
   }
 
-  /** For people to read: what it is working on and how it differs from the defaults, at any time and without waiting. */
+  /**
+   * For people to read: what it is working on and how it differs from the defaults, at any time and without waiting.
+   */
   get summary(): object {
     const { learningRate } = this.rates;
     const options = { ...this.options, learningRate, excludeFromWeightDecay: this.#exclusions };

@@ -208,7 +208,11 @@ export class DeviceBuffer<D extends DType = DType> {
     return { device: this.device, dtype: this.dtype, length: this.length, offset: this.#begin, handle };
   }
 
-  /** Frees the memory, that of all its parts too, after the work on it; memory of another library is only let go. @throws BUSY in a capture */
+  /**
+   * Frees the memory, that of all its parts too, after the work on it; memory of another library is only let go.
+   *
+   * @throws BUSY in a capture
+   */
   dispose(): void {
     refuseCapture("dispose()");
     this.#block.disposed = true;

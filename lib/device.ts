@@ -8,7 +8,9 @@ import { type Kind, oneOf, orNull, parse, parseRecord, text } from "./validate.j
 
 export type { DeviceInfo };
 
-/** Where to compute. A kind alone means the best of that kind; "auto" follows DeviceBuffers, else takes the best CPU. */
+/**
+ * Where to compute. A kind alone means the best of that kind; "auto" follows DeviceBuffers, else takes the best CPU.
+ */
 export interface RuntimeOptions {
   /** "auto", a kind ("cpu") or a name ("cpu:avx2"). @default "auto" */
   device?: string | undefined;

@@ -10,7 +10,10 @@ interface Row {
   readonly typestr: string;
   /** What the safetensors format calls it. */
   readonly stored: string;
-  /** The arrays that hold it in the host's memory, its bits where JavaScript has no such numbers; no two types share one. */
+  /**
+   * The arrays that hold it in the host's memory, its bits where JavaScript has no such numbers; no two types share
+   * one.
+   */
   readonly array: Float32ArrayConstructor | Uint16ArrayConstructor;
 }
 

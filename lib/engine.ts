@@ -126,7 +126,9 @@ export class Engine {
     return this.#stepper.runAsync(step);
   }
 
-  /** Puts the step on the stream that is being captured; the first function goes before each launch, the second after. */
+  /**
+   * Puts the step on the stream that is being captured; the first function goes before each launch, the second after.
+   */
   capture(step: Step): { prepare(): void; depart(): void } {
     this.#hasNewSlots = false;
     return this.#stepper.capture(step);

@@ -64,7 +64,9 @@ export function tellingFields<T extends object>(fields: Fields<T>, resolved: T):
   return Object.fromEntries(told.map(([name, , value]) => [name, value])) as Partial<T>;
 }
 
-/** Of what defaults are: primitive values and empty lists. Unlike JSON's, this asks no schedule for its configuration. */
+/**
+ * Of what defaults are: primitive values and empty lists. Unlike JSON's, this asks no schedule for its configuration.
+ */
 function sameValue(value: unknown, fallback: unknown): boolean {
   return value === fallback || [value, fallback].every((list) => Array.isArray(list) && list.length === 0);
 }

@@ -16,11 +16,16 @@ export interface ForeignMemory<D extends DType = DType> {
   readonly length: number;
   /** Kept alive as long as the buffer: whatever frees the memory when it is collected. @default none */
   readonly owner?: unknown;
-  /** The stream on which its owner works on it, which work here waits for and makes wait. @default the device's default */
+  /**
+   * The stream on which its owner works on it, which work here waits for and makes wait.
+   * @default the device's default
+   */
   readonly stream?: Stream | bigint | number;
 }
 
-/** What CuPy, Numba and PyTorch have: https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html, version 3. */
+/**
+ * What CuPy, Numba and PyTorch have: https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html, version 3.
+ */
 export interface CudaArrayInterface {
   readonly shape: readonly number[];
   readonly typestr: string;

@@ -3,7 +3,10 @@
 import { type DType, dtypeNames, dtypes, type HostArray } from "./dtypes.js";
 import { AdamWError, invalid } from "./errors.js";
 
-/** What the addon takes for a typed array too, unlike instanceof: those of other realms are, proxies and look-alikes are not. */
+/**
+ * What the addon takes for a typed array too, unlike instanceof: those of other realms are, proxies and look-alikes are
+ * not.
+ */
 const typedArrays = Object.getPrototypeOf(Uint8Array.prototype);
 const nameOf = Object.getOwnPropertyDescriptor(typedArrays, Symbol.toStringTag)?.get as (
   this: unknown,
@@ -73,7 +76,10 @@ export function checkArray<D extends DType>(array: unknown, name: string, length
   return checked;
 }
 
-/** `ArrayBuffer.prototype.detached` came with Node 21; before, only making a view of the buffer tells it from an empty one. */
+/**
+ * `ArrayBuffer.prototype.detached` came with Node 21; before, only making a view of the buffer tells it from an empty
+ * one.
+ */
 function isDetached(array: HostArray): boolean {
   if (array.byteLength > 0) return false;
   const buffer = array.buffer as ArrayBufferLike & { detached?: boolean };

@@ -1,4 +1,6 @@
-/** Which calls an optimizer can take: it is not built yet, at rest, in a step, swapped with its averages, or disposed. */
+/**
+ * Which calls an optimizer can take: it is not built yet, at rest, in a step, swapped with its averages, or disposed.
+ */
 
 import { Averages } from "./averages.js";
 import type { Engine } from "./engine.js";

@@ -136,7 +136,10 @@ export interface NativeOptimizer {
   readonly version: number;
   /** Where the device keeps the loss scale, in float32. */
   readonly lossScale: bigint;
-  /** Puts a pass over the memory of a step on the stream that changes nothing, as fast as the memory allows; false: there is none. */
+  /**
+   * Puts a pass over the memory of a step on the stream that changes nothing, as fast as the memory allows; false:
+   * there is none.
+   */
   streamPass(): boolean;
   /** The array of this parameter is not brought up to date any more, until another is bound. */
   forget(index: number): void;

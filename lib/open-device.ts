@@ -47,8 +47,8 @@ export class Device {
   }
 
   /**
-   * An array of zeros in host memory that this device copies from and to by itself (page-locked), for the Async forms of
-   * buffers. It is freed when nobody sees it any more.
+   * An array of zeros in host memory that this device copies from and to by itself (page-locked), for the Async forms
+   * of buffers. It is freed when nobody sees it any more.
    *
    * @throws INVALID_ARGUMENT, OUT_OF_MEMORY, CUDA
    */

@@ -13,8 +13,8 @@ export interface ParameterInit {
   /** Updated in place by every step; those of all parameters that are trained have one type. */
   value: TensorMemory;
   /**
-   * Read by `step()`, and by nothing else; null or absent: gradients come with `apply()`. All gradients have one type: that
-   * of those given here, or where none is, the first that goes with the values' type.
+   * Read by `step()`, and by nothing else; null or absent: gradients come with `apply()`. All gradients have one type:
+   * that of those given here, or where none is, the first that goes with the values' type.
    */
   gradient?: TensorMemory | null;
 }

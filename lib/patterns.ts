@@ -37,7 +37,8 @@ export function globToRegExp(glob: string): RegExp {
  * @throws INVALID_ARGUMENT when JavaScript has no such expression
  */
 export function pythonRegExp(source: string, name: string): RegExp {
-  // The alternatives for any other escaped character and for a set of characters keep what is in them from being misread.
+  // The alternatives for any other escaped character and for a set of characters keep what is in them from being
+  // misread.
   const translated = source.replaceAll(
     /\\A|\\Z|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<|\(\?P=(\w+)\)|\{,(\d+)\}/gs,
     (token, group: string | undefined, most: string | undefined) => {

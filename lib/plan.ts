@@ -39,7 +39,10 @@ const plannedKind: Kind<PlannedParameter> = {
 export interface PlannedParameter {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The type of its value; gradients are of the type that goes with it. All trained parameters have one. @default "float32" */
+  /**
+   * The type of its value; gradients are of the type that goes with it. All trained parameters have one.
+   * @default "float32"
+   */
   readonly dtype?: DType;
 }
 

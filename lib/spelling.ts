@@ -21,7 +21,10 @@ export const otherNames: Readonly<Record<string, readonly string[]>> = {
   paramgroups: ["groups"],
 };
 
-/** The known words that one stands for which is misspelt, differently cased (`beta_1`), abbreviated, or another library's. */
+/**
+ * The known words that one stands for which is misspelt, differently cased (`beta_1`), abbreviated, or another
+ * library's.
+ */
 export function meanings(word: string, known: readonly string[]): readonly string[] {
   const wanted = plain(word);
   const same = known.find((candidate) => plain(candidate) === wanted);

@@ -43,7 +43,11 @@ export class StepRates {
     return typeof this.#learningRate === "function";
   }
 
-  /** For raw step `step`; NaN on a micro-step for a function, which is called once for each update. @throws INVALID_ARGUMENT */
+  /**
+   * For raw step `step`; NaN on a micro-step for a function, which is called once for each update.
+   *
+   * @throws INVALID_ARGUMENT
+   */
   learningRateAt(step: number, isMicroStep: boolean): number {
     return isMicroStep && this.isCalled ? Number.NaN : rateAt(this.#learningRate, step, "learningRate");
   }

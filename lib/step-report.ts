@@ -2,7 +2,10 @@
 
 import { indices, native } from "./native.js";
 
-/** Null: not known, because nothing needed it (`reportNorms: true` asks for the norms) or because the micro-step only accumulated. */
+/**
+ * Null: not known, because nothing needed it (`reportNorms: true` asks for the norms) or because the micro-step only
+ * accumulated.
+ */
 export interface StepReport {
   /** Updates so far: raw steps // accumulation steps. */
   readonly iteration: number;
@@ -24,7 +27,10 @@ export interface StepReport {
   readonly skippedSteps: number;
   /** Skipped since the last step that was not. */
   readonly consecutiveSkips: number;
-  /** With `reportNorms`: L2 norm of each parameter's gradient, in the order of build; NaN for those without one. Absent on micro-steps. */
+  /**
+   * With `reportNorms`: L2 norm of each parameter's gradient, in the order of build; NaN for those without one. Absent
+   * on micro-steps.
+   */
   readonly parameterNorms?: Float64Array;
 }
 

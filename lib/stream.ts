@@ -24,8 +24,8 @@ export interface CapturedStep {
 let capture: { stream: Stream; steps: CapturedStep[] } | undefined;
 
 /**
- * Work put on a stream is done in its order. On a CPU device everything is done when a call returns, so one program runs
- * on both.
+ * Work put on a stream is done in its order. On a CPU device everything is done when a call returns, so one program
+ * runs on both.
  *
  * @example
  * const stream = openDevice("auto").createStream();

@@ -156,7 +156,8 @@ const knownKeys = ["path", "shape", "dtype", "value"];
 /**
  * Writes a list like `variables` into the optimizer, all of it or, on any error, nothing.
  *
- * @throws INVALID_ARGUMENT, LENGTH_MISMATCH when the list differs from `sources` in count, order, paths, shapes or types
+ * @throws INVALID_ARGUMENT, LENGTH_MISMATCH when the list differs from `sources` in count, order, paths, shapes or
+ *   types
  */
 export function writeVariables(sources: readonly VariableSource[], list: readonly Variable[]): void {
   if (!Array.isArray(list)) throw invalid("weights", "an array like optimizer.variables", list);

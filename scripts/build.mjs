@@ -62,8 +62,8 @@ if (!builder) {
   process.exit(2);
 }
 
-// make leaves an archive as it is when the objects that belong into it are others now: a build with CUDA after one without
-// would still have none.
+// make leaves an archive as it is when the objects that belong into it are others now: a build with CUDA after one
+// without would still have none.
 for (const archive of ["build/Release/cuda.a", "build/Release/obj.target/native/cuda.a"]) {
   rmSync(join(root, archive), { force: true });
 }

@@ -1,6 +1,6 @@
 // `npm run test:gpu`: the suites that run on GPUs, the table of equal bits, and a step's time beside a copy of as many
-// bytes. Skips, saying why, where there is no GPU. An emulator is none, unless FUSED_ADAMW_TEST_GPU=emulator wants to try
-// this script on one; its times mean nothing.
+// bytes. Skips, saying why, where there is no GPU. An emulator is none, unless FUSED_ADAMW_TEST_GPU=emulator wants to
+// try this script on one; its times mean nothing.
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,7 +1,7 @@
 /**
- * Every call of CUDA's runtime fails once, in a process of its own. Each time the error must be typed and name the call,
- * the parameters must all be those before a step or those after it, and nothing may be leaked. Only the emulator can be
- * told which call is to fail.
+ * Every call of CUDA's runtime fails once, in a process of its own. Each time the error must be typed and name the
+ * call, the parameters must all be those before a step or those after it, and nothing may be leaked. Only the emulator
+ * can be told which call is to fail.
  */
 
 import { execFile } from "node:child_process";
@@ -40,7 +40,8 @@ async function retry(failure: string): Promise<{ end: string; failed: number; me
   return JSON.parse(stdout);
 }
 
-// Each call, CUDA's error that it returns, our code for it, and which of its calls fail: the first, and every so many on.
+// Each call, CUDA's error that it returns, our code for it, and which of its calls fail: the first, and every so many
+// on.
 const failures: readonly [call: string, error: number, code: string, every: number][] = [
   ["cudaStreamCreateWithFlags", 2, "OUT_OF_MEMORY", 1],
   ["cudaMallocAsync", 2, "OUT_OF_MEMORY", 2],

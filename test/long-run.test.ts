@@ -1,7 +1,7 @@
 /**
  * Ten thousand steps of noisy gradients beside the same steps in float64. Single elements wander with the roundings of
- * fp32; what must not happen is drift, which a biased form of an average or of the decay brings: so the signed mean over
- * the elements is what is held to a bound.
+ * fp32; what must not happen is drift, which a biased form of an average or of the decay brings: so the signed mean
+ * over the elements is what is held to a bound.
  */
 
 import { expect } from "chai";

@@ -5,9 +5,9 @@
  * Accuracy and Stability of Numerical Algorithms, §3.3). An fp32 operation is off by at most 2⁻²⁴ of its result (or
  * 2⁻¹⁵⁰ where that is subnormal) and hands on the errors of what it works on. So tests need no tolerance of their own.
  *
- * Two others are not this one on purpose: `lib/cli/bench/oracle.ts`, written by itself from docs/semantics.md, is what the
- * installed package holds single elements of a benchmark to (test/bench too); `long-run.test.ts` forms its averages the
- * usual way, since drift in the form of ours is what it looks for.
+ * Two others are not this one on purpose: `lib/cli/bench/oracle.ts`, written by itself from docs/semantics.md, is what
+ * the installed package holds single elements of a benchmark to (test/bench too); `long-run.test.ts` forms its averages
+ * the usual way, since drift in the form of ours is what it looks for.
  */
 
 import type { ParameterGroup } from "../lib/groups.js";

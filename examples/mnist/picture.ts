@@ -5,7 +5,10 @@ import { dirname } from "node:path";
 import * as echarts from "echarts";
 import { mean, type Run } from "../../lib/cli/train/run.js";
 
-/** Colours of Okabe and Ito (2008), which the colour-blind tell apart. The first line is broad and pale, for others to lie on it. */
+/**
+ * Colours of Okabe and Ito (2008), which the colour-blind tell apart. The first line is broad and pale, for others to
+ * lie on it.
+ */
 const styles = [
   { color: "#9ccbe8", width: 8, type: "solid", symbol: 17 },
   { color: "#0b3c5d", width: 2, type: [7, 5], symbol: 11 },

@@ -28,8 +28,8 @@ export function addSaidOptions(command: Command): Command {
 const flags = { names: "give --names a,b,c, in Keras' order", options: "give --config FILE" } as const;
 
 /**
- * Runs `use` with an open checkpoint and closes it. With `numbered`, of a file that says no names and of which the command
- * line says nothing the numbers of its variables will do.
+ * Runs `use` with an open checkpoint and closes it. With `numbered`, of a file that says no names and of which the
+ * command line says nothing the numbers of its variables will do.
  */
 export async function withCheckpoint<T>(
   path: string,

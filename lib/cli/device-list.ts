@@ -4,7 +4,11 @@ import { type DeviceInfo, devices } from "../device.js";
 import { closest } from "../spelling.js";
 import { CommandError, wrongValue } from "./exit.js";
 
-/** The names of available devices, in the order given, each once. @throws CommandError with each missing one's reason */
+/**
+ * The names of available devices, in the order given, each once.
+ *
+ * @throws CommandError with each missing one's reason
+ */
 export function parseDevices(text: string, option: string, list: readonly DeviceInfo[] = devices()): string[] {
   const usable = list.filter(({ available }) => available);
   const chosen = text.split(",").flatMap((word) => {

@@ -6,7 +6,9 @@ import type { ErrorCode } from "../errors.js";
 /** Every status the program ends with. */
 export const exitCodes = {
   done: 0,
-  /** The command worked and the answer is bad: a regression, wrong bits, a result far from the oracle, a damaged file. */
+  /**
+   * The command worked and the answer is bad: a regression, wrong bits, a result far from the oracle, a damaged file.
+   */
   failed: 1,
   /** The command line is wrong. */
   usage: 2,

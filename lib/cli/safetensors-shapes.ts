@@ -10,7 +10,11 @@ const lengthBytes = 8;
 /** The limit of the reference implementation. */
 const mostHeaderBytes = 100_000_000;
 
-/** Every tensor of the file in its order; of a checkpoint of ours, the parameters that it belongs to. @throws CommandError for a file of another kind */
+/**
+ * Every tensor of the file in its order; of a checkpoint of ours, the parameters that it belongs to.
+ *
+ * @throws CommandError for a file of another kind
+ */
 export function readSafetensorsShapes(path: string): ShapedParameter[] {
   const header = readHeader(path);
   const { __metadata__: strings } = header;

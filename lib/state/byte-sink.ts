@@ -37,8 +37,8 @@ export class ByteSink {
   }
 
   /**
-   * Appends a tensor, or its bytes from `start` to `end`; `onPiece` sees every byte once, while the piece before is being
-   * written.
+   * Appends a tensor, or its bytes from `start` to `end`; `onPiece` sees every byte once, while the piece before is
+   * being written.
    */
   async append(
     tensor: Tensor,

@@ -47,8 +47,8 @@ export class CheckpointFolder {
   }
 
   /**
-   * The same, but the one that was saved last comes first, whatever its number; `gone` is an error that names it where it
-   * is not there any more. @throws FILE
+   * The same, but the one that was saved last comes first, whatever its number; `gone` is an error that names it where
+   * it is not there any more. @throws FILE
    */
   async inOrder(): Promise<{ readonly names: readonly string[]; readonly gone: CheckpointError | undefined }> {
     const names = await this.checkpoints();
@@ -75,7 +75,9 @@ export class CheckpointFolder {
     await AtomicFile.write(this.pathOf(pointer), (file) => file.write(Buffer.from(`${name}\n`), 0));
   }
 
-  /** Removes the checkpoints before the newest one but for `keep - 1`, and what was never finished or left by a crash. */
+  /**
+   * Removes the checkpoints before the newest one but for `keep - 1`, and what was never finished or left by a crash.
+   */
   async prune(newest: string, keep: number): Promise<void> {
     const whole = (await this.checkpoints()).filter((other) => other < newest);
     const unfinished = (await this.#names()).filter((other) => other < newest && !whole.includes(other));

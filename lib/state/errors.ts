@@ -39,7 +39,10 @@ export class UnsaidError extends CheckpointError {
   }
 }
 
-/** What the operating system said about the file at `path`, as an error of this package; any other error stays what it is. */
+/**
+ * What the operating system said about the file at `path`, as an error of this package; any other error stays what it
+ * is.
+ */
 export function fileError(path: string, error: unknown): unknown {
   if (!(error instanceof Error && "syscall" in error)) return error;
   return new AdamWError("FILE", `${path}: ${explain(path, error as NodeJS.ErrnoException)}`, { cause: error });

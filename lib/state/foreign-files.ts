@@ -17,8 +17,8 @@ const beginnings: readonly (readonly [string, string])[] = [
 ];
 
 /**
- * What a file is that no reader wants; undefined: it could be a damaged checkpoint. The first bytes of a safetensors file
- * are a length, which can be any of these; JSON comes after the eighth.
+ * What a file is that no reader wants; undefined: it could be a damaged checkpoint. The first bytes of a safetensors
+ * file are a length, which can be any of these; JSON comes after the eighth.
  */
 export function foreignKind(start: Uint8Array): string | undefined {
   const text = Buffer.from(start).toString("latin1");

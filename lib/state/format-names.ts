@@ -31,7 +31,11 @@ const foreign: Readonly<Record<string, string>> = {
   gguf: "llama.cpp's",
 };
 
-/** The format that a file's extension stands for. @throws INVALID_ARGUMENT for the extension of a format not written here */
+/**
+ * The format that a file's extension stands for.
+ *
+ * @throws INVALID_ARGUMENT for the extension of a format not written here
+ */
 export function formatOf(path: string): WritableFormat {
   const extension = extname(path).slice(1).toLowerCase();
   const owner = Object.hasOwn(foreign, extension) ? foreign[extension] : undefined;
@@ -40,4 +44,9 @@ export function formatOf(path: string): WritableFormat {
     throw unexpected(`a path ending in ${known}, or a format such as "fused-adamw" (.${extension} is ${owner}),`, path);
   }
   return writableFormats.find((format) => (extensions[format] as string[]).includes(extension)) ?? "fused-adamw";
+}
+
+/** Whether a path is that of an index of shards, which is written with them into a folder and never alone. */
+export function isShardIndex(path: string): boolean {
+  return path.toLowerCase().endsWith(".safetensors.index.json");
 }

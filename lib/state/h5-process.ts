@@ -61,7 +61,8 @@ export class H5Process {
       }
     }
     const worker = fileURLToPath(new URL("./h5-worker.js", import.meta.url));
-    // Nothing of this process' command line: `-e` would run the user's program again, which would start the worker again.
+    // Nothing of this process' command line: `-e` would run the user's program again, which would start the worker
+    // again.
     const child = fork(worker, {
       execArgv: [`--max-old-space-size=${heapMiB}`],
       env: childEnvironment(),

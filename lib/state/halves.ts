@@ -5,8 +5,8 @@ import { type Role, splitTensorName, stepName, tensorName } from "./names.js";
 
 /**
  * Both moments and the count of what went into them. A count above new moments takes the bias correction from them, and
- * the steps after it are several times too large; moments below a count of 0 are corrected a second time; a first moment
- * is divided by the root of the second.
+ * the steps after it are several times too large; moments below a count of 0 are corrected a second time; a first
+ * moment is divided by the root of the second.
  */
 const together: readonly Role[] = [stepName, "moment1", "moment2"];
 /** Nothing without them, while they are whole without it. */

@@ -1,4 +1,6 @@
-/** The two kinds of file that Keras saves: `.weights.h5`, and `.keras`, a zip with one of them and the configuration. */
+/**
+ * The two kinds of file that Keras saves: `.weights.h5`, and `.keras`, a zip with one of them and the configuration.
+ */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,7 +25,11 @@ export function isKerasArchive(entries: ReadonlyMap<string, ZipEntry>): boolean 
   return entries.has(weightsName) && entries.has(configName);
 }
 
-/** The optimizer of a compiled model, as AdamW; null for a model that is not. @throws CHECKPOINT for other optimizers */
+/**
+ * The optimizer of a compiled model, as AdamW; null for a model that is not.
+ *
+ * @throws CHECKPOINT for other optimizers
+ */
 export async function readKerasConfig(
   path: string,
   entries: ReadonlyMap<string, ZipEntry>,

@@ -33,7 +33,11 @@ export interface KerasOptions {
   readonly numbered?: boolean | undefined;
 }
 
-/** Takes over the source, whose archive has these entries; null for an HDF5 file. @throws CHECKPOINT, MISSING_PACKAGE */
+/**
+ * Takes over the source, whose archive has these entries; null for an HDF5 file.
+ *
+ * @throws CHECKPOINT, MISSING_PACKAGE
+ */
 export async function openKeras(
   source: ByteSource,
   entries: ReadonlyMap<string, ZipEntry> | null,

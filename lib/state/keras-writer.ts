@@ -116,7 +116,9 @@ async function contentsWith(entries: ReadonlyMap<string, ZipEntry>, weights: Ten
   );
 }
 
-/** Sets the variables in the HDF5 file at `file`, after every one of them was found to fit. The tensors that they hold. */
+/**
+ * Sets the variables in the HDF5 file at `file`, after every one of them was found to fit. The tensors that they hold.
+ */
 async function update(
   path: string,
   file: string,

@@ -49,7 +49,9 @@ export function leftOut(checkpoint: Checkpoint, format: WritableFormat, written:
 /** Of no effect on a number. */
 const effectless = new Set(["zero_gradients", "report_norms"]);
 
-/** Options that are not the default and that Keras does not have. A `.keras` file, which says options, has none of them. */
+/**
+ * Options that are not the default and that Keras does not have. A `.keras` file, which says options, has none of them.
+ */
 function beyondKeras({ optimizer }: Checkpoint): string[] {
   if (optimizer === null) return [];
   const outer = isRecord(optimizer.config) ? optimizer.config : {};

@@ -18,8 +18,8 @@ import { Transfers } from "./transfers.js";
 
 export interface LoadOptions extends TransferOptions {
   /**
-   * "strict": everything must fit. "partial": what fits is loaded, the report says what did not. A parameter's count and
-   * its moments are loaded together or not at all. @default "strict"
+   * "strict": everything must fit. "partial": what fits is loaded, the report says what did not. A parameter's count
+   * and its moments are loaded together or not at all. @default "strict"
    */
   mode?: "strict" | "partial";
   /** "match": the options in the file must be the optimizer's. "keep": the optimizer keeps its own. @default "match" */

@@ -19,7 +19,10 @@ export interface CheckpointManagerOptions {
 
 /** What is said of one save. */
 export interface ManagedSaveOptions {
-  /** For the report of `resume`, beside that of the options of every save: a position in the data, an epoch. @default {} */
+  /**
+   * For the report of `resume`, beside that of the options of every save: a position in the data, an epoch.
+   * @default {}
+   */
   metadata?: Readonly<Record<string, string>>;
 }
 

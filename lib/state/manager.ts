@@ -83,11 +83,11 @@ export class CheckpointManager {
 
   /**
    * Begins a save if one is due, and returns at once. It is written while the event loop runs: a loop that never awaits
-   * anything saves nothing. A save that comes due while another is being written begins at the first call after that one
-   * is over, or in `finish`, and is of the state then. A failure is thrown by the next call of any method.
+   * anything saves nothing. A save that comes due while another is being written begins at the first call after that
+   * one is over, or in `finish`, and is of the state then. A failure is thrown by the next call of any method.
    *
-   * @returns what can be awaited or left: `await` waits as `finish` does, so that every save that is due is made, at the
-   *   iteration that it is due at, and throws what failed
+   * @returns what can be awaited or left: `await` waits as `finish` does, so that every save that is due is made, at
+   *   the iteration that it is due at, and throws what failed
    * @throws INVALID_ARGUMENT without `everySteps` and `everyMinutes`, and for wrong options
    */
   afterStep(options: ManagedSaveOptions = {}): Promise<void> {
@@ -123,7 +123,11 @@ export class CheckpointManager {
     return `${iterations}/${report?.microStep ?? ""}`;
   }
 
-  /** Saves now; without `metadata` what was said of this very state before stays said of it. @throws what `save` throws */
+  /**
+   * Saves now; without `metadata` what was said of this very state before stays said of it.
+   *
+   * @throws what `save` throws
+   */
   async save(options: ManagedSaveOptions = {}): Promise<SaveReport> {
     this.#rethrow();
     const metadata = parseManagedSave(options, "save");
@@ -189,8 +193,8 @@ export class CheckpointManager {
   /**
    * Loads the newest checkpoint that is whole; null when there is none and never was one.
    *
-   * @throws what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged; CHECKPOINT when the
-   *   one that was saved last is gone and there is no other
+   * @throws what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged; CHECKPOINT when
+   *   the one that was saved last is gone and there is no other
    */
   async resume(options: LoadOptions = {}): Promise<ResumeReport | null> {
     this.#rethrow();

@@ -15,7 +15,8 @@ export interface Misfit extends NotLoaded {
 }
 
 /**
- * What is to be said of all of them, the names of a few parameters with each: "parameters only here: a, b and 3 more; …".
+ * What is to be said of all of them, the names of a few parameters with each: "parameters only here: a, b and 3 more;
+ * …".
  *
  * @param stored the parameters that the file has tensors of, under the names they have in the optimizer
  * @param own the optimizer's

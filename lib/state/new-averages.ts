@@ -5,8 +5,8 @@ import type { Transfer } from "./load-plan.js";
 import { liveValue, type OptimizerState, stateSlots } from "./optimizer-state.js";
 
 /**
- * Copies of the parameters for the averages that `loaded` leaves out. An average begins as one at the first step, and an
- * optimizer without a step gets a count of `steps` that is beyond it: the average would go on from zeros instead.
+ * Copies of the parameters for the averages that `loaded` leaves out. An average begins as one at the first step, and
+ * an optimizer without a step gets a count of `steps` that is beyond it: the average would go on from zeros instead.
  *
  * @throws DETACHED, LENGTH_MISMATCH where a parameter has lost its memory
  */

@@ -53,8 +53,8 @@ function split(tensors: readonly Tensor[], shardBytes: number): Tensor[][] {
 }
 
 /**
- * Bytes written in all. New files beside the old ones, then the index in one rename: before it the folder is the old checkpoint, after it
- * the new one.
+ * Bytes written in all. New files beside the old ones, then the index in one rename: before it the folder is the old
+ * checkpoint, after it the new one.
  */
 async function writeShards(
   folder: string,
@@ -120,11 +120,15 @@ async function removeShards(folder: string, chosen: (name: string) => boolean): 
 export function readOwn(file: SafetensorsFile): Checkpoint {
   if (!isOwn(file.metadata)) throw new CheckpointError(file.path, "not written by fused-adamw", { key: "format" });
   const metadata = parseMetadata(file.path, file.metadata, file.tensors);
-  return describe(file.path, metadata, file.tensors, () => file.close());
+  return checkpointOf(file.path, metadata, file.tensors, () => file.close());
 }
 
-/** A checkpoint of ours at `path`, whose metadata says this of its tensors. @throws CHECKPOINT where a checksum is missing */
-export function describe(
+/**
+ * A checkpoint of ours at `path`, whose metadata says this of its tensors.
+ *
+ * @throws CHECKPOINT where a checksum is missing
+ */
+export function checkpointOf(
   path: string,
   { checksums, id: _, ...description }: OwnMetadata,
   tensors: readonly Tensor[],

@@ -218,7 +218,10 @@ class PickleReader {
     this.make(callee.name === orderedDict ? new Map() : new PickleCall(callee.name, args));
   }
 
-  /** Sets attributes of an object: models have a dict with `_metadata`, the versions of their layers, which nothing here reads. */
+  /**
+   * Sets attributes of an object: models have a dict with `_metadata`, the versions of their layers, which nothing here
+   * reads.
+   */
   build(_: unknown): void {
     if (!(this.#stack.at(-1) instanceof Map)) throw this.#error("attributes for something else than a dict");
   }

@@ -8,8 +8,9 @@ import type { Tensor } from "./checkpoint.js";
  */
 export const readPieceBytes = 2 ** 22;
 /**
- * Pieces that are read ahead: as many threads of Node's pool read at once. Where other work takes the cores, whoever has
- * one finds something to do. All of a reader's buffers together stay in a cache, and are all the memory a load takes.
+ * Pieces that are read ahead: as many threads of Node's pool read at once. Where other work takes the cores, whoever
+ * has one finds something to do. All of a reader's buffers together stay in a cache, and are all the memory a load
+ * takes.
  */
 const ahead = 3;
 

@@ -6,7 +6,7 @@ import { type Fields, resolveFields } from "../fields.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf, parse } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { checkSignal } from "./errors.js";
-import { formatOf, shardedFormats, type WritableFormat, writableFormats } from "./format-names.js";
+import { formatOf, isShardIndex, shardedFormats, type WritableFormat, writableFormats } from "./format-names.js";
 import { writeCheckpoint } from "./formats.js";
 import { ownFormat } from "./metadata.js";
 import {
@@ -25,8 +25,8 @@ export interface SaveOptions extends TransferOptions {
   /**
    * "fused-adamw": our own. "torch": what PyTorch's load_state_dict takes. "keras": into a model that Keras has saved
    * at the path. "tfjs": a folder with a model.json and shards, into the LayersModel that is there or on its own.
-   * @default by the extension: .pt is PyTorch's, .keras and .weights.h5 are Keras', .json is TensorFlow.js', .npz and others of
-   *   formats that are not written are errors, and the rest is ours
+   * @default by the extension: .pt is PyTorch's, .keras and .weights.h5 are Keras', .json is TensorFlow.js', .npz and
+   *   others of formats that are not written are errors, and the rest is ours
    */
   format?: WritableFormat | undefined;
   /** Save the parameters too, frozen ones included. @default false */
@@ -90,6 +90,7 @@ type ResolvedSaveOptions = SaveOptions & Required<Pick<SaveOptions, "parameters"
 function resolveSaveOptions(path: string, given: SaveOptions): ResolvedSaveOptions {
   const options = resolveFields(saveFields, given, "the options of save") as ResolvedSaveOptions;
   parsePath(path);
+  if (isShardIndex(path)) throw unexpected("the folder of shards instead of its index,", path);
   const { shardBytes, keep, format = formatOf(path) } = options;
   if (shardBytes !== undefined && !shardedFormats.includes(format)) {
     throw unexpected(`no shardBytes for the format ${format}, which is one file,`, shardBytes);

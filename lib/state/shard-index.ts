@@ -7,7 +7,7 @@ import { CheckpointError, isMissing } from "./errors.js";
 import { openForeignSafetensors } from "./foreign-safetensors.js";
 import { readJsonFile } from "./json-file.js";
 import { isOwn, parseMetadata } from "./metadata.js";
-import { describe, indexName, shardName } from "./own-format.js";
+import { checkpointOf, indexName, shardName } from "./own-format.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors-reader.js";
 import type { JsonRecord } from "./strict-json.js";
 
@@ -58,7 +58,7 @@ export async function openIndex(path: string, json: JsonRecord): Promise<Checkpo
       if (metadata ? file.metadata.id === metadata.id : !isOwn(file.metadata)) continue;
       throw new CheckpointError(join(folder, name), "saved at another time than the index", { key: "id" });
     }
-    if (metadata) return describe(folder, metadata, list, close);
+    if (metadata) return checkpointOf(folder, metadata, list, close);
     return openForeignSafetensors({ path: folder, metadata: strings, tensors: list, close });
   } catch (error) {
     await close();

@@ -1,4 +1,6 @@
-/** Reads dense tensors that are stored in another order of their dimensions, as transposed ones are, in row-major order. */
+/**
+ * Reads dense tensors that are stored in another order of their dimensions, as transposed ones are, in row-major order.
+ */
 
 import type { Tensor } from "./checkpoint.js";
 import { Checksum } from "./checksum.js";

@@ -1,6 +1,6 @@
 /**
- * Optimizer state for TensorFlow.js: `tf.io.decodeWeights` reads it, and `setWeights` of `tf.train.adam` goes on with it.
- * In the model.json of a saved LayersModel it takes the place of the optimizer's weights, for `tf.loadLayersModel`.
+ * Optimizer state for TensorFlow.js: `tf.io.decodeWeights` reads it, and `setWeights` of `tf.train.adam` goes on with
+ * it. In the model.json of a saved LayersModel it takes the place of the optimizer's weights, for `tf.loadLayersModel`.
  */
 
 import { randomBytes } from "node:crypto";
@@ -34,8 +34,8 @@ const defaultShardBytes = 2 ** 30;
  * New shards beside the old ones, then model.json in one rename: before it the folder is what it
  * was, after it the new state.
  *
- * @throws INVALID_ARGUMENT for options and state that TensorFlow.js' Adam does not have, CHECKPOINT for a model that does
- *   not fit, FILE, ABORTED; what was at `path` is whole then
+ * @throws INVALID_ARGUMENT for options and state that TensorFlow.js' Adam does not have, CHECKPOINT for a model that
+ *   does not fit, FILE, ABORTED; what was at `path` is whole then
  */
 export async function writeTfjs(path: string, checkpoint: Checkpoint, options: TfjsWriteOptions): Promise<Contents> {
   const file = manifestPath(path);

@@ -30,7 +30,9 @@ export function configOf(groups: readonly PickleDict[]): SerializedObject {
   return { ...own, class_name: "LossScaleOptimizer", config: { inner_optimizer: own } };
 }
 
-/** The value of a hyper-parameter, if all groups have the same; whatever no hyper-parameter can be is one that differs. */
+/**
+ * The value of a hyper-parameter, if all groups have the same; whatever no hyper-parameter can be is one that differs.
+ */
 function shared(values: readonly unknown[]): unknown {
   const [first, ...rest] = values;
   if (!rest.every((value) => value === first)) return undefined;
@@ -41,7 +43,11 @@ function shared(values: readonly unknown[]): unknown {
 /** PyTorch's schedulers multiply each group's rate by itself: so far do they drift apart. */
 const rounding = 2 ** -48;
 
-/** The optimizer's own rate, of which each group's is a multiple; null where they are of no one rate. @throws CHECKPOINT */
+/**
+ * The optimizer's own rate, of which each group's is a multiple; null where they are of no one rate.
+ *
+ * @throws CHECKPOINT
+ */
 export async function learningRateOf(storages: Storages, groups: readonly PickleDict[]): Promise<number | null> {
   const rates: { lr: number; multiplier: number; saved: number }[] = [];
   for (const group of groups) {

@@ -20,7 +20,8 @@ const storageOf = new Map(Object.entries(storageTypes).map(([storage, dtype]) =>
 
 /**
  * Writes a state_dict. Averages and accumulators, which PyTorch's optimizer does not know, go with the state under our
- * names: it keeps and saves them, and so it does with counts in its groups. The parameters' own values belong to the model's state_dict and are left out.
+ * names: it keeps and saves them, and so it does with counts in its groups. The parameters' own values belong to the
+ * model's state_dict and are left out.
  *
  * @throws INVALID_ARGUMENT for options PyTorch does not have, FILE, ABORTED
  */

@@ -19,7 +19,11 @@ export interface ZipEntry {
   readonly isStored: boolean;
   /** Where the bytes of a stored entry begin. */
   start(): Promise<number>;
-  /** All of the unpacked bytes, checked. @throws CHECKPOINT when there are more than `limit`, or others than promised */
+  /**
+   * All of the unpacked bytes, checked.
+   *
+   * @throws CHECKPOINT when there are more than `limit`, or others than promised
+   */
   bytes(limit: number): Promise<Buffer>;
 }
 

@@ -59,7 +59,9 @@ export function reachable(from, edges, within) {
   return found;
 }
 
-/** The loops: { header, latches, body }, `body` a set of blocks. The latches lead back to a header that leads to them. */
+/**
+ * The loops: { header, latches, body }, `body` a set of blocks. The latches lead back to a header that leads to them.
+ */
 export function loops(blocks) {
   const previous = blocks.map(() => []);
   const latches = blocks.map(() => []);

@@ -20,7 +20,9 @@ function identify(name) {
   return { kernel, set, isFloat32, title: [kernel, ...set, ...(layout && !isFloat32 ? [layout] : [])].join(", ") };
 }
 
-/** Streams that a kernel loads and stores per element; `zeroing`: one that it stores only where gradients are zeroed. */
+/**
+ * Streams that a kernel loads and stores per element; `zeroing`: one that it stores only where gradients are zeroed.
+ */
 const norm = (set) => ({ loads: 1 + set.length, stores: 0, zeroing: 0 });
 const step = (set) => ({ loads: 4 + set.length, stores: 3 + set.length, zeroing: 1 });
 /** The passes over memory. The update is the loop that takes roots; accumulating and averaging alone are others. */

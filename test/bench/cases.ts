@@ -24,7 +24,9 @@ export const works = {
 
 export type WorkName = keyof typeof works;
 
-/** The hyper-parameters of every contestant; `epsilon` is of the gradients' size, so that a result shows their scale. */
+/**
+ * The hyper-parameters of every contestant; `epsilon` is of the gradients' size, so that a result shows their scale.
+ */
 export const hyper = {
   learningRate: 1e-3,
   weightDecay: 1e-2,

@@ -12,7 +12,8 @@ FOLDER = Path(__file__).parent
 STEPS = 16
 SIZE_LIMIT = 1 << 20
 
-# Three ranks, one parameter whose last path component is shared with another ("kernel"), none a multiple of a SIMD width.
+# Three ranks, one parameter whose last path component is shared with another ("kernel"), none a multiple of a SIMD
+# width.
 PARAMETERS = [
     {"name": "block/dense/kernel", "shape": [3, 4]},
     {"name": "block/dense/bias", "shape": [4]},

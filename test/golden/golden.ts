@@ -107,7 +107,10 @@ export interface ConfigCase {
   floatx: "float32" | "float64";
   class_name: "AdamW" | "LossScaleOptimizer";
   config: Record<string, unknown>;
-  /** `json.dumps(config, separators=(",", ":"))`: Python writes `1e-07` and `1.0` where JavaScript writes `1e-7` and `1`. */
+  /**
+   * `json.dumps(config, separators=(",", ":"))`: Python writes `1e-07` and `1.0` where JavaScript writes `1e-7` and
+   * `1`.
+   */
   configJson: string;
   serialized: Serialized;
   serializedJson: string;

@@ -55,7 +55,8 @@ def replay(case, parameters, initial, gradients):
                 clipped += over
                 for i, g in zip(present, means):
                     p[i] = p[i] * (1 - rate * config["weight_decay"] * decayed[i])
-                    # Not as b * m + (1 - b) * g: a moment that reached infinity turns NaN on the next step, it does not stay.
+                    # Not as b * m + (1 - b) * g: a moment that reached infinity turns NaN on the next step, it does not
+                    # stay.
                     m[i], v[i] = m[i] + (1 - b1) * (g - m[i]), v[i] + (1 - b2) * (g * g - v[i])
                     vhat[i] = np.maximum(vhat[i], v[i])
                     second = (vhat if config["amsgrad"] else v)[i] / (1 - b2**t)

@@ -1,19 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { expect } from "chai";
-import { AdamW, CheckpointManager } from "../../lib/index.js";
+import { CheckpointManager } from "../../lib/index.js";
+import { makeManaged as make, checkpointName as name } from "./managed.js";
 import { rejectsLater } from "./rejects-later.js";
 import { temporaryFolder } from "./temporary.js";
 
-function make() {
-  const optimizer = new AdamW();
-  const value = new Float32Array(50);
-  optimizer.build([{ name: "w", value }]);
-  return { optimizer, step: () => optimizer.apply([value.map((_, i) => i)]) };
-}
-
 describe("saves that come due faster than they are written", () => {
   const file = temporaryFolder();
-  const name = (iteration: number) => `checkpoint-${String(iteration).padStart(12, "0")}.safetensors`;
   const quick = async (folder: string, after: (manager: CheckpointManager, i: number) => unknown) => {
     const { optimizer, step } = make();
     const manager = new CheckpointManager(optimizer, { folder: file(folder), everySteps: 1, keep: 9 });
@@ -56,15 +49,13 @@ describe("saves that come due faster than they are written", () => {
   });
 
   it("are not made of a micro-step that nobody described", async () => {
-    const optimizer = new AdamW({ gradientAccumulationSteps: 4 });
-    const value = new Float32Array(50);
-    optimizer.build([{ name: "w", value }]);
+    const { optimizer, step } = make({ gradientAccumulationSteps: 4 });
     const manager = new CheckpointManager(optimizer, { folder: file("micro"), everySteps: 1, keep: 9 });
     for (let i = 1; i <= 8; i += 1) {
-      optimizer.apply([value.map((_, j) => j)]);
+      step();
       void manager.afterStep(batch(i));
     }
-    optimizer.apply([value.map((_, j) => j)]);
+    step();
     await manager.finish();
     expect(await manager.checkpoints()).to.deep.equal([name(1)]);
   });

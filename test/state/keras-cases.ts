@@ -103,6 +103,8 @@ export async function writeWithOptimizer(
   return path;
 }
 
-/** As compile() saves a mixed_float16 model: with the variables of the scaler, which the configuration does not name. */
+/**
+ * As compile() saves a mixed_float16 model: with the variables of the scaler, which the configuration does not name.
+ */
 export const writeMixed = (path: string) =>
   writeWithOptimizer(path, ({ config }) => (config as { inner_optimizer: unknown }).inner_optimizer, "scaled.keras");

@@ -2,19 +2,12 @@ import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promise
 import { expect } from "chai";
 import { AdamW, CheckpointError, CheckpointManager } from "../../lib/index.js";
 import { rejects } from "../rejects.js";
+import { makeManaged as make, checkpointName as name } from "./managed.js";
 import { rejectsLater } from "./rejects-later.js";
 import { temporaryFolder } from "./temporary.js";
 
-function make() {
-  const optimizer = new AdamW();
-  const value = new Float32Array(50);
-  optimizer.build([{ name: "w", value }]);
-  return { optimizer, step: () => optimizer.apply([value.map((_, i) => i)]) };
-}
-
 describe("CheckpointManager", () => {
   const file = temporaryFolder();
-  const name = (iteration: number) => `checkpoint-${String(iteration).padStart(12, "0")}.safetensors`;
 
   it("wants an optimizer, first of all", () => {
     rejects(() => new CheckpointManager({} as never, { folder: file("none") }), "an AdamW or a LossScaleOptimizer");

@@ -20,7 +20,9 @@ function build(options: AdamWOptions, length = 3) {
 describe("loading a part", () => {
   const file = temporaryFolder();
 
-  /** A file of another program's with these tensors of w, each of three elements, and the count where `steps` says one. */
+  /**
+   * A file of another program's with these tensors of w, each of three elements, and the count where `steps` says one.
+   */
   async function write(slots: readonly string[], steps?: number): Promise<string> {
     const tensors = slots.map((slot, i) =>
       memoryTensor(`w.${slot}`, "F32", [3], bytesOf(new Float32Array(3).fill(1 + i))),

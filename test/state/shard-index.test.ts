@@ -29,10 +29,17 @@ describe("the index of a folder of shards", () => {
     const report = await byIndex.load(file("own", indexName));
     expect(report).to.deep.equal(await byFolder.load(file("own")));
     expect(state(byIndex)).to.deep.equal(state(saved));
+  });
+
+  it("is replaced by no save", async () => {
     const tfjs = new AdamW({ formula: "torch", weightDecay: 0 }).build([{ name: "a", value: new Float32Array(2) }]);
     const before = await readFile(file("own", index));
-    await rejectsLater("CHECKPOINT", tfjs.save(file("own", index)), "an index of shards, no model.json");
+    const problem = "Expected the folder of shards instead of its index";
+    await rejectsLater("INVALID_ARGUMENT", tfjs.save(file("own", index)), problem);
+    await rejectsLater("INVALID_ARGUMENT", make().save(file("own", index), { format: "fused-adamw" }), problem);
     expect(await readFile(file("own", index))).to.deep.equal(before);
+    await copyFile(file("own", index), file("renamed.json"));
+    await rejectsLater("CHECKPOINT", tfjs.save(file("renamed.json")), "an index of shards, no model.json");
   });
 
   /** A folder as Hugging Face's libraries write one, with these shards and whatever the index says of them. */

@@ -55,7 +55,9 @@ function close(actual: ArrayLike<number>, expected: ArrayLike<number>, what: str
   }
 }
 
-/** The recorded state, in the order of our variables: momentum and velocity interleaved, then the largest velocities. */
+/**
+ * The recorded state, in the order of our variables: momentum and velocity interleaved, then the largest velocities.
+ */
 function expectState(optimizer: AdamW): void {
   const values = optimizer.variables.slice(2).map(({ value }) => [...value]);
   const state = names.map((name) => recorded.state[name] as Recorded);

@@ -1,5 +1,5 @@
-// Steps on a GPU between two marks, for cuda-calls.test.ts to count the calls of CUDA's runtime there: GPT-2's 148 tensors,
-// divided by 64, with odd remainders. The marks are the only streams that are created.
+// Steps on a GPU between two marks, for cuda-calls.test.ts to count the calls of CUDA's runtime there: GPT-2's 148
+// tensors, divided by 64, with odd remainders. The marks are the only streams that are created.
 import { AdamW, openDevice } from "../../dist/index.js";
 
 const [mode = "bound"] = process.argv.slice(2);

@@ -1,5 +1,5 @@
-// One training on a GPU in which one call of the runtime fails (the emulator's CUEMU_FAIL says which): a child process of
-// cuda-errors.test.ts. Prints what happened as JSON; the emulator's exit status says whether anything was leaked.
+// One training on a GPU in which one call of the runtime fails (the emulator's CUEMU_FAIL says which): a child process
+// of cuda-errors.test.ts. Prints what happened as JSON; the emulator's exit status says whether anything was leaked.
 import { AdamW, openDevice, schedules } from "../../dist/index.js";
 
 const lengths = [1000, 37, 1];

@@ -1,6 +1,6 @@
 // A training on a GPU over arrays of the host in which one call of the runtime fails (the emulator's CUEMU_FAIL says
-// which): a child process of cuda-errors.test.ts. A call that fails is repeated. In the end everything must be as on the
-// CPU, or the optimizer refuses to go on, and then goes on as the CPU does from a checkpoint. Prints which.
+// which): a child process of cuda-errors.test.ts. A call that fails is repeated. In the end everything must be as on
+// the CPU, or the optimizer refuses to go on, and then goes on as the CPU does from a checkpoint. Prints which.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

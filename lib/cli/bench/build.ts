@@ -21,7 +21,11 @@ export const thisBuild: Build = {
   index: fileURLToPath(new URL(`../../index${extname(import.meta.url)}`, import.meta.url)),
 };
 
-/** The build in a checkout, in an installed package's folder, or in the node_modules of a project. @throws CommandError */
+/**
+ * The build in a checkout, in an installed package's folder, or in the node_modules of a project.
+ *
+ * @throws CommandError
+ */
 export function findBuild(path: string): Build {
   const installed = join(path, "node_modules/fused-adamw");
   const folder = resolve(existsSync(installed) ? installed : path);

@@ -1,4 +1,7 @@
-/** The parameters and gradients of a benchmark in a GPU's memory, and the stream on which all work there is put in order. */
+/**
+ * The parameters and gradients of a benchmark in a GPU's memory, and the stream on which all work there is put in
+ * order.
+ */
 
 import { deviceFacts, devices } from "../../device.js";
 import type { DeviceBuffer } from "../../device-buffer.js";

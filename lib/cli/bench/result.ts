@@ -73,7 +73,10 @@ export function summarize(row: BenchRow, rows: readonly BenchRow[]): RowSummary 
   };
 }
 
-/** The speed in bytes per second over that of the streaming pass beside it, sample by sample: what is noise to one is to both. */
+/**
+ * The speed in bytes per second over that of the streaming pass beside it, sample by sample: what is noise to one is to
+ * both.
+ */
 export function streamFractions({ samples, streamSamples, bytes, streamBytes }: BenchRow): number[] {
   return paired(streamSamples, samples).map((ratio) => (ratio * bytes) / streamBytes);
 }
@@ -84,8 +87,8 @@ export function paired(above: readonly number[], below: readonly number[]): numb
 }
 
 /**
- * The other build where two take turns; the first peer where some take part; else the first row of the same work. A copy
- * is no optimizer, and an emulator's time no time.
+ * The other build where two take turns; the first peer where some take part; else the first row of the same work. A
+ * copy is no optimizer, and an emulator's time no time.
  */
 export function baselineOf(row: BenchRow, rows: readonly BenchRow[]): BenchRow {
   const same = rows.filter(({ work }) => work === row.work);

@@ -1,8 +1,8 @@
 /**
  * A process that takes steps with one build of the library: forked by build-contestant.ts, told what to do by messages.
  *
- * It imports nothing that loads this build's library. A process with two of them compiles JavaScript at other times than
- * one with one, and a build would lose to its own copy by 3 µs a step.
+ * It imports nothing that loads this build's library. A process with two of them compiles JavaScript at other times
+ * than one with one, and a build would lose to its own copy by 3 µs a step.
  */
 
 import { pathToFileURL } from "node:url";

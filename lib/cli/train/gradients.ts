@@ -1,6 +1,7 @@
 /**
  * The derivatives of the operations in the network. The bundle of tfjs-core that Node loads registers none, and the
- * derivative of a matrix product that comes with the sources takes the wasm backend's slow path for transposed operands.
+ * derivative of a matrix product that comes with the sources takes the wasm backend's slow path for transposed
+ * operands.
  */
 
 import * as tf from "@tensorflow/tfjs-core";

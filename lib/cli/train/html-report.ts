@@ -5,8 +5,8 @@ import type { Column } from "../table.js";
 import { mean, type Run } from "./run.js";
 
 /**
- * Colours of Okabe and Ito (2008), which the colour-blind tell apart. Each is narrower than the one before, which it may
- * lie on: equal runs are all seen.
+ * Colours of Okabe and Ito (2008), which the colour-blind tell apart. Each is narrower than the one before, which it
+ * may lie on: equal runs are all seen.
  */
 const looks = [
   { color: "#9ccbe8", width: 8, symbolSize: 17 },

@@ -1,4 +1,6 @@
-/** The parameters copied once: by TypedArray.set(), which any program reaches without a library, or by a GPU's driver. */
+/**
+ * The parameters copied once: by TypedArray.set(), which any program reaches without a library, or by a GPU's driver.
+ */
 
 import type { DeviceBuffer } from "../../../device-buffer.js";
 import { openDevice } from "../../../open-device.js";
