@@ -25,9 +25,7 @@ export class AheadStepper extends Stepper {
   }
 
   get steps(): number {
-    this.checkIdle();
-    this.settle();
-    return this.native.counters(new Float64Array(tables.counters.length))[stepsAt] as number;
+    return this.settled.counters(new Float64Array(tables.counters.length))[stepsAt] as number;
   }
 
   get knownSteps(): number {

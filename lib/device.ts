@@ -2,8 +2,9 @@
 
 import { availableParallelism } from "node:os";
 import { unexpected } from "./errors.js";
+import { deviceOf, type TensorMemory } from "./memory.js";
 import { type DeviceFacts, type DeviceInfo, native } from "./native.js";
-import { Stream, streamPointer } from "./stream.js";
+import { Stream, streamOn, streamPointer } from "./stream.js";
 import { type Kind, oneOf, orNull, parse, parseRecord, text } from "./validate.js";
 
 export type { DeviceInfo };
@@ -59,8 +60,23 @@ export function parseRuntime(runtime: RuntimeOptions): Runtime {
   return parsed;
 }
 
+/**
+ * The stream to work on, on the device that is asked for or found by the memory at hand: arrays of the host are updated
+ * where they are, beside a GPU too; a device that is named gets copies of them.
+ *
+ * @throws NO_DEVICE, DEVICE_MISMATCH, INVALID_ARGUMENT
+ */
+export function openStream(runtime: Runtime, memories: Iterable<TensorMemory | null>): Stream {
+  const { device, stream } = runtime;
+  const wanted = device === "auto" ? (deviceOf(memories) ?? "cpu") : device;
+  const found = stream instanceof Stream ? stream : new Stream(new native.Stream(wanted, stream));
+  if (stream instanceof Stream) streamOn(wanted, stream);
+  checkOffload(runtime, found.device);
+  return found;
+}
+
 /** Holds `offload` to the device that is asked for or found. @throws INVALID_ARGUMENT on a CPU device */
-export function checkOffload({ offload }: Runtime, device: string): void {
+function checkOffload({ offload }: Runtime, device: string): void {
   if (offload === null || !/^cpu(:|$)/.test(device)) return;
   throw unexpected(`a GPU for offload: "${offload}" (device: "cuda", or "auto" with DeviceBuffers of one)`, device);
 }

@@ -2,20 +2,18 @@
 
 import { AheadStepper } from "./ahead-stepper.js";
 import type { Bindings } from "./bindings.js";
-import { checkOffload, type Runtime } from "./device.js";
+import { openStream, type Runtime } from "./device.js";
 import { DeviceBuffer } from "./device-buffer.js";
 import { DirectStepper } from "./direct-stepper.js";
-import type { HostArray } from "./dtypes.js";
-import { makeArray } from "./host-array.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
-import { deviceOf } from "./memory.js";
 import { type Layout, type NativeOptimizer, native, pack } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
+import { Slots } from "./slots.js";
 import type { StepReport } from "./step-report.js";
 import { Blocks, type Step, type Stepper } from "./stepper.js";
-import { Stream, streamOn } from "./stream.js";
+import type { Stream } from "./stream.js";
 
 /** The counts of native/rule/hyper.h: what an optimizer remembers besides its slots. */
 export interface Counters {
@@ -26,29 +24,27 @@ export interface Counters {
   growthCounter: number;
 }
 
-/** What the addon keeps per parameter. */
-export type SlotName = "moment1" | "moment2" | "maxMoment2" | "ema" | "accumulator";
-
-const { tables } = native;
-const counterNames = tables.counters as readonly (keyof Counters)[];
+const counterNames = native.tables.counters as readonly (keyof Counters)[];
 
 export class Engine {
   /** The types of parameters, gradients and slots. */
   readonly layout: Layout;
   /** Where its work is put in order. */
   readonly stream: Stream;
+  /** What it keeps for its parameters. */
+  readonly slots: Slots;
   readonly #options: ResolvedOptions;
   readonly #bindings: Bindings;
   readonly #native: NativeOptimizer;
   readonly #stepper: Stepper;
-  #hasNewSlots = true;
   #lossScale: DeviceBuffer<"float32"> | undefined;
 
   constructor(options: ResolvedOptions, bindings: Bindings, runtime: Runtime, scaling: LossScaling) {
     const blocks = new Blocks();
     this.#options = options;
     this.#bindings = bindings;
-    this.stream = streamFor(runtime, bindings);
+    this.stream = openStream(runtime, bindings.memories());
+    bindings.checkDevice(this.stream.device);
     this.#native = new native.Optimizer({
       stream: this.stream.native,
       threads: runtime.threads,
@@ -63,6 +59,7 @@ export class Engine {
     bindings.layout = this.layout;
     const Way = this.#native.isAsynchronous ? AheadStepper : DirectStepper;
     this.#stepper = new Way(this.#native, blocks, bindings, options);
+    this.slots = new Slots(this.layout.state, this.#stepper, bindings);
   }
 
   /** All parameters, frozen ones too. */
@@ -77,19 +74,6 @@ export class Engine {
 
   get device(): string {
     return this.#native.device;
-  }
-
-  /** The addon's optimizer, which an unfinished step has for itself. @throws BUSY */
-  #idle(): NativeOptimizer {
-    this.#stepper.checkIdle();
-    this.#stepper.makeWay();
-    return this.#native;
-  }
-
-  /** The same, when the steps issued are done. @throws BUSY, and what went wrong in them */
-  #settled(): NativeOptimizer {
-    this.settle();
-    return this.#native;
   }
 
   /** Waits for the steps issued. @throws BUSY, and what went wrong in them */
@@ -116,13 +100,13 @@ export class Engine {
 
   /** The report where the step is done on return. @throws what keeps it from being done; nothing has changed then */
   run(step: Step): StepReport | undefined {
-    this.#hasNewSlots = false;
+    this.slots.isNew = false;
     return this.#stepper.run(step);
   }
 
   /** The same, with the event loop free until it is done. */
   runAsync(step: Step): Promise<StepReport> {
-    this.#hasNewSlots = false;
+    this.slots.isNew = false;
     return this.#stepper.runAsync(step);
   }
 
@@ -130,7 +114,7 @@ export class Engine {
    * Puts the step on the stream that is being captured; the first function goes before each launch, the second after.
    */
   capture(step: Step): { prepare(): void; depart(): void } {
-    this.#hasNewSlots = false;
+    this.slots.isNew = false;
     return this.#stepper.capture(step);
   }
 
@@ -165,17 +149,17 @@ export class Engine {
   }
 
   assign({ settings, assignment }: Settings): void {
-    this.#idle().assign(settings, assignment);
+    this.#stepper.idle.assign(settings, assignment);
   }
 
   setScaling(scaling: LossScaling): void {
-    this.#idle().setPolicy(packPolicy(this.#options, scaling));
+    this.#stepper.idle.setPolicy(packPolicy(this.#options, scaling));
     this.counters = { ...this.counters, lossScale: scaling.scale };
   }
 
   /** Points a parameter at other memory, which was checked. */
   bind(parameter: Parameter, memory: Partial<Memory>): void {
-    const native = this.#idle();
+    const native = this.#stepper.idle;
     const row = this.#bindings.check(parameter, memory);
     if (row !== undefined) native.bind(row, memory.value, memory.gradient);
     this.#bindings.rebind(parameter, memory);
@@ -183,7 +167,7 @@ export class Engine {
 
   /** For values written into the parameters' arrays: a device with memory of its own works on copies. */
   takeValues(): void {
-    const native = this.#idle();
+    const native = this.#stepper.idle;
     for (const [row, { value }] of this.trained.entries()) native.bind(row, value, undefined);
   }
 
@@ -192,103 +176,53 @@ export class Engine {
    * cannot do that.
    */
   streamPass(): boolean {
-    return this.#idle().streamPass();
+    return this.#stepper.idle.streamPass();
   }
 
   get counters(): Counters {
-    const block = this.#settled().counters(new Float64Array(counterNames.length));
+    const block = this.#stepper.settled.counters(new Float64Array(counterNames.length));
     return Object.fromEntries(counterNames.map((name, i) => [name, block[i]])) as unknown as Counters;
   }
 
   set counters(counters: Counters) {
-    this.#idle().setCounters(pack(counterNames, { ...counters }));
+    this.#stepper.idle.setCounters(pack(counterNames, { ...counters }));
     this.#stepper.restart(counters.steps);
   }
 
   /** Real updates each trained parameter took part in: PyTorch's per-parameter step. */
   get updates(): Float64Array {
-    return this.#settled().updates(new Float64Array(this.trained.length));
+    return this.#stepper.settled.updates(new Float64Array(this.trained.length));
   }
 
   set updates(updates: Float64Array) {
-    this.#idle().setUpdates(updates);
-  }
-
-  /** Whether the slots are what build() made them, zeros. */
-  get hasNewSlots(): boolean {
-    return this.#hasNewSlots;
-  }
-
-  /** A copy of a slot, or into `to` its elements from `offset` on. */
-  readSlot(
-    parameter: Parameter,
-    slot: SlotName,
-    to: HostArray = makeArray(this.layout.state, parameter.length),
-    offset?: number,
-  ): HostArray {
-    return this.#settled().readSlot(this.#row(parameter), tables.slots.indexOf(slot), to, offset);
-  }
-
-  /** Sets a slot, or its elements from `offset` on. */
-  writeSlot(parameter: Parameter, slot: SlotName, value: HostArray, offset?: number): void {
-    this.#hasNewSlots = false;
-    this.#idle().writeSlot(this.#row(parameter), tables.slots.indexOf(slot), value, offset);
-  }
-
-  /**
-   * A slot's own memory from element `offset` on, to be taken back before anything else happens to the optimizer;
-   * undefined where JavaScript cannot have it. V8 collects its garbage when it is given 64 MB at once.
-   */
-  lendSlot(parameter: Parameter, slot: SlotName, offset: number, count: number): HostArray | undefined {
-    this.#hasNewSlots = false;
-    return this.#settled().lendSlot(this.#row(parameter), tables.slots.indexOf(slot), offset, count);
-  }
-
-  /** Nobody reaches the slot by this array any more. */
-  takeBack(lent: ArrayBufferView): void {
-    native.detach(lent);
-  }
-
-  #row(parameter: Parameter): number {
-    return this.#bindings.rowOf(parameter) ?? -1;
+    this.#stepper.idle.setUpdates(updates);
   }
 
   /** Parameters and averages trade places. @throws BUSY, DETACHED */
   exchangeEma(): void {
     this.#bindings.checkValues();
-    this.#hasNewSlots = false;
-    this.#settled().exchangeEma();
+    this.slots.isNew = false;
+    this.#stepper.settled.exchangeEma();
   }
 
   /** Parameters, slots and counts were all set anew: what failed half-way before is of no account. @throws BUSY */
   mend(): void {
-    this.#idle().mend();
+    this.#stepper.idle.mend();
   }
 
   /** Parameters become their averages. @throws BUSY, DETACHED */
   applyEma(): void {
     this.#bindings.checkValues();
-    this.#settled().applyEma();
+    this.#stepper.settled.applyEma();
   }
 
   /** Parameters in arrays of the host get what the steps issued make of them first. */
   dispose(): void {
-    const native = this.#idle();
+    const native = this.#stepper.idle;
     try {
       native.wait();
     } finally {
       native.dispose();
     }
   }
-}
-
-/** Arrays of the host are updated where they are, beside a GPU too; a device that is named gets copies of them. */
-function streamFor(runtime: Runtime, bindings: Bindings): Stream {
-  const { device, stream } = runtime;
-  const wanted = device === "auto" ? (deviceOf(bindings.memories()) ?? "cpu") : device;
-  const found = stream instanceof Stream ? stream : new Stream(new native.Stream(wanted, stream));
-  if (stream instanceof Stream) streamOn(wanted, stream);
-  checkOffload(runtime, found.device);
-  bindings.checkDevice(found.device);
-  return found;
 }

@@ -74,6 +74,20 @@ export abstract class Stepper {
   /** Before anything else is done with the addon's optimizer. */
   abstract makeWay(): void;
 
+  /** The addon's optimizer, which an unfinished step has for itself. @throws BUSY */
+  get idle(): NativeOptimizer {
+    this.checkIdle();
+    this.makeWay();
+    return this.native;
+  }
+
+  /** The same, when the steps issued are done. @throws BUSY, and what went wrong in them */
+  get settled(): NativeOptimizer {
+    this.checkIdle();
+    this.settle();
+    return this.native;
+  }
+
   /** @throws BUSY while an asynchronous step runs */
   checkIdle(): void {
     if (this.#busy) throw new AdamWError("BUSY", "An asynchronous step has not finished: await it first");

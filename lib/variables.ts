@@ -2,10 +2,11 @@
 
 import { types } from "node:util";
 import type { DType, HostArray } from "./dtypes.js";
-import type { Engine, SlotName } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { AdamWError, invalid } from "./errors.js";
 import { arrayName, isArrayOf } from "./host-array.js";
 import type { ResolvedOptions } from "./options.js";
+import type { SlotName } from "./slots.js";
 import { integerFrom, type Kind, nonNegative, parse, parseRecord } from "./validate.js";
 
 /** One entry of `optimizer.variables`. */
@@ -60,16 +61,16 @@ export function parameterSlots<P>(options: ResolvedOptions, trained: readonly P[
 }
 
 function slotVariables(options: ResolvedOptions, engine: () => Engine): VariableSource[] {
-  const { trained, layout } = engine();
+  const { trained, slots } = engine();
   return parameterSlots(options, trained).map(({ parameter, slot, kerasName }) => ({
     path: `${options.name}/${parameter.name.replaceAll("/", "_")}_${kerasName}`,
     shape: parameter.shape,
-    dtype: layout.state,
+    dtype: slots.dtype,
     get value() {
-      return engine().readSlot(parameter, slot);
+      return engine().slots.read(parameter, slot);
     },
     write(value) {
-      engine().writeSlot(parameter, slot, value as HostArray);
+      engine().slots.write(parameter, slot, value as HostArray);
     },
   }));
 }

@@ -1,10 +1,10 @@
 /** What of a checkpoint goes where in an optimizer, decided and checked before anything is changed. */
 
 import { dtypes } from "../dtypes.js";
-import type { SlotName } from "../engine.js";
 import { AdamWError, some } from "../errors.js";
 import { dtypeOf as memoryDtype } from "../memory.js";
 import type { Parameter } from "../parameters.js";
+import type { SlotName } from "../slots.js";
 import { type Checkpoint, isScaled, type Tensor } from "./checkpoint.js";
 import { configDifferences } from "./config-differences.js";
 import { dtypeOf } from "./dtypes.js";

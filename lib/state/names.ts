@@ -1,6 +1,6 @@
 /** Names of tensors: `<parameter>.<slot>`, the slots called as in PyTorch's state_dict where PyTorch has them. */
 
-import type { SlotName } from "../engine.js";
+import type { SlotName } from "../slots.js";
 
 /** The slots of the optimizer by their names in files. */
 export const slotNames = {

@@ -1,13 +1,14 @@
 /** What saving and loading see of an optimizer. */
 
 import { type DType, dtypes, type HostArray } from "../dtypes.js";
-import type { Engine, SlotName } from "../engine.js";
+import type { Engine } from "../engine.js";
 import { AdamWError } from "../errors.js";
 import { makeArray } from "../host-array.js";
 import type { SerializedObject } from "../keras-object.js";
 import { checkMemory, dtypeOf, elementsOf, getElements, type TensorMemory } from "../memory.js";
 import type { ResolvedOptions } from "../options.js";
 import type { Parameter } from "../parameters.js";
+import type { SlotName } from "../slots.js";
 import type { Kind } from "../validate.js";
 import { parameterSlots } from "../variables.js";
 import type { StoredParameter, Tensor } from "./checkpoint.js";
@@ -105,9 +106,9 @@ export function liveValue(parameter: Parameter): Tensor {
 
 /** The slots, copied from the device piece by piece. */
 export function liveSlots(state: OptimizerState): Tensor[] {
-  const { engine } = state;
+  const { slots } = state.engine;
   return stateSlots(state).map(({ name, parameter, slot }) =>
-    liveTensor(name, engine.layout.state, parameter, (to, start) => engine.readSlot(parameter, slot, to, start)),
+    liveTensor(name, slots.dtype, parameter, (to, start) => slots.read(parameter, slot, to, start)),
   );
 }
 

@@ -33,10 +33,10 @@ export class Snapshot {
   /** The state as it is now, to be read until `release`. @throws BUSY while an earlier save is still being written */
   take(state: OptimizerState, withValues: boolean): Tensor[] {
     if (this.#inUse) throw new AdamWError("BUSY", "An earlier save is still being written: await it first");
-    const { engine } = state;
-    const dtype = engine.layout.state;
-    const slots = stateSlots(state).map(({ name, parameter, slot }) => {
-      const copy = engine.readSlot(parameter, slot, this.#array(name, dtype, parameter.length));
+    const { slots } = state.engine;
+    const { dtype } = slots;
+    const kept = stateSlots(state).map(({ name, parameter, slot }) => {
+      const copy = slots.read(parameter, slot, this.#array(name, dtype, parameter.length));
       return memoryTensor(name, dtypes[dtype].stored, parameter.shape, bytesOf(copy));
     });
     const values = withValues
@@ -47,7 +47,7 @@ export class Snapshot {
         })
       : [];
     this.#inUse = true;
-    return [...stepTensors(state), ...slots, ...values];
+    return [...stepTensors(state), ...kept, ...values];
   }
 
   release(): void {

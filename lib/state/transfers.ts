@@ -38,7 +38,7 @@ export class Transfers {
     this.#state = state;
     this.#path = path;
     this.#options = options;
-    const isNew = state.engine.hasNewSlots;
+    const { isNew } = state.engine.slots;
     this.#new = isNew ? elements.filter(isSlot) : [];
     this.#others = isNew ? elements.filter((transfer) => !isSlot(transfer)) : elements;
     this.#total = elements.reduce((sum, { tensor }) => sum + tensor.byteLength, 0);
@@ -83,17 +83,17 @@ export class Transfers {
 
   /** The slot's own memory, where a tensor can be read into it as it is. */
   #slotMemory(transfer: Elements): Destination | undefined {
-    const { engine } = this.#state;
-    const { bytes, stored } = dtypes[engine.layout.state];
+    const { slots } = this.#state.engine;
+    const { bytes, stored } = dtypes[slots.dtype];
     if (!isSlot(transfer) || transfer.tensor.dtype !== stored) return undefined;
     const { parameter, slot } = transfer;
     const lend = (start: number, length: number) => {
-      const elements = engine.lendSlot(parameter, slot, start / bytes, length / bytes);
+      const elements = slots.lend(parameter, slot, start / bytes, length / bytes);
       return elements && bytesOf(elements);
     };
     const one = lend(0, Math.min(parameter.length, 1) * bytes);
     if (!one) return undefined;
-    const takeBack = (piece: Uint8Array) => engine.takeBack(piece);
+    const takeBack = (piece: Uint8Array) => slots.takeBack(piece);
     takeBack(one);
     return {
       lend(start, length) {
@@ -108,21 +108,22 @@ export class Transfers {
   #put(transfer: Elements, { dtype: name }: Tensor, piece: Uint8Array, start: number): void {
     const dtype = dtypeOf(name);
     if (!dtype) return;
-    const { engine } = this.#state;
-    const target = isSlot(transfer) ? engine.layout.state : memoryDtype(transfer.parameter.value);
+    const { slots } = this.#state.engine;
+    const target = isSlot(transfer) ? slots.dtype : memoryDtype(transfer.parameter.value);
     const isAsStored = dtype.name === dtypes[target].stored;
     const elements = isAsStored ? elementsIn(piece, target) : toFloat32(dtype, piece);
     const offset = start / dtype.bytes;
-    if (isSlot(transfer)) engine.writeSlot(transfer.parameter, transfer.slot, elements, offset);
+    if (isSlot(transfer)) slots.write(transfer.parameter, transfer.slot, elements, offset);
     else setElements(transfer.parameter.value, elements, offset);
   }
 
   #clear({ parameter, slot }: Slots): void {
-    const { state: dtype } = this.#state.engine.layout;
+    const { slots } = this.#state.engine;
+    const { dtype } = slots;
     const zeros = makeArray(dtype, Math.min(parameter.length, readPieceBytes / dtypes[dtype].bytes));
     for (let start = 0; start < parameter.length; start += zeros.length) {
       const piece = zeros.subarray(0, parameter.length - start);
-      this.#state.engine.writeSlot(parameter, slot, piece, start);
+      slots.write(parameter, slot, piece, start);
     }
   }
 
