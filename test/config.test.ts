@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { configToOptions, optionsToConfig } from "../lib/config.js";
 import { configToLossScale, lossScaleToConfig, resolveLossScaleOptions } from "../lib/loss-scale-options.js";
 import { type AdamWOptions, resolveOptions } from "../lib/options.js";
-import { CosineDecay, Join, WarmupLinear } from "../lib/schedules/index.js";
+import { CosineDecay, Join } from "../lib/schedules/index.js";
+import { anyOptions } from "./any-options.js";
 import { loadGolden } from "./golden/golden.js";
 import { rejects, rejectsWith } from "./rejects.js";
 
@@ -193,63 +194,4 @@ function withFloat32(config: Record<string, unknown>): Record<string, unknown> {
   if (typeof rate === "number") return { ...config, learning_rate: Math.fround(rate) };
   const { class_name, config: inner } = rate as Record<string, unknown>;
   return { ...config, learning_rate: { class_name, config: inner } };
-}
-
-function anyOptions(): fc.Arbitrary<AdamWOptions> {
-  const rate = fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
-  const nonNegative = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
-  const positive = fc.double({ min: 1e-300, noNaN: true, noDefaultInfinity: true });
-  const beta = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }).map((value) => value + 0);
-  const schedule = fc
-    .record({ warmupTarget: nonNegative, warmupSteps: nonNegative, decaySteps: positive })
-    .map((options) => new WarmupLinear(options));
-  const count = fc.option(fc.oneof(fc.constant(0), fc.integer({ min: 2 })));
-  const name = fc.string({ minLength: 1 });
-  const pattern = fc.constantFrom(/bias$/, /norm/i, /^a\/b/gsu);
-  const group = fc.record(
-    {
-      match: fc.oneof(name, pattern, fc.record({ rank: fc.nat() }), fc.record({ maxRank: fc.nat() })),
-      learningRateMultiplier: nonNegative,
-      weightDecay: nonNegative,
-      beta1: beta,
-      beta2: beta,
-      epsilon: nonNegative,
-      frozen: fc.boolean(),
-      optional: fc.boolean(),
-    },
-    { requiredKeys: ["match"] },
-  );
-  const options = fc.record(
-    {
-      name,
-      learningRate: fc.oneof(rate, schedule),
-      weightDecay: fc.oneof(nonNegative, schedule),
-      useEma: fc.boolean(),
-      emaMomentum: beta,
-      emaOverwriteFrequency: count,
-      lossScaleFactor: fc.option(positive),
-      gradientAccumulationSteps: count,
-      beta1: beta,
-      beta2: beta,
-      epsilon: nonNegative,
-      amsgrad: fc.boolean(),
-      formula: fc.constantFrom("keras", "torch"),
-      maximize: fc.boolean(),
-      nonFinite: fc.constantFrom("propagate", "skip", "throw"),
-      skipAboveNorm: fc.option(positive),
-      zeroGradients: fc.boolean(),
-      emaUpdates: fc.constantFrom("apply", "update"),
-      reportNorms: fc.boolean(),
-      groups: fc.array(group, { maxLength: 3 }),
-      excludeFromWeightDecay: fc.option(
-        fc.record({ names: fc.array(pattern, { maxLength: 2 }), parameters: fc.array(name, { maxLength: 2 }) }),
-      ),
-    },
-    { requiredKeys: ["learningRate"] },
-  );
-  const clip = fc.record({
-    clip: fc.constantFrom("clipnorm", "globalClipnorm", "clipvalue"),
-    limit: fc.option(positive),
-  });
-  return fc.tuple(options, clip).map(([given, { clip, limit }]) => ({ ...given, [clip]: limit }) as AdamWOptions);
 }
