@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,17 +7,7 @@ import type { Judgement } from "../../lib/cli/bench/judge.js";
 import type { BenchDocument } from "../../lib/cli/bench/result.js";
 import { packageVersion } from "../../lib/cli/package.js";
 import { devices } from "../../lib/index.js";
-import {
-  cli,
-  cliInTerminal,
-  cliJson,
-  command,
-  controlC,
-  isGivenBack,
-  longestLine,
-  noTerminal,
-  withoutEscapes,
-} from "./cli.js";
+import { cli, cliInTerminal, cliJson, longestLine, noTerminal, withoutEscapes } from "./cli.js";
 
 /** Few samples of little work: the numbers mean nothing here, their form does. */
 const short = ["--min-time", "0", "--repetitions", "3", "--warmup", "0", "--threads", "1"];
@@ -123,65 +111,6 @@ describe("bench", () => {
     expect(judgements[0]!.verdict).to.not.equal("too few samples");
   });
 
-  it("Ctrl-C prints what is finished and ends with 130", async () => {
-    const [program = "", ...first] = command;
-    const child = spawn(program, [...first, "bench", "1e3", "--min-time", "600", "--threads", "1"]);
-    let [stdout, stderr] = ["", ""];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      // By then the handler is there; some samples later there is something to print.
-      if (!stderr.includes("1e3 …") && text.includes("1e3 …")) setTimeout(() => child.kill("SIGINT"), 3000);
-      stderr += text;
-    });
-    const [status] = (await once(child, "close")) as [number | null];
-    expect(status).to.equal(130);
-    expect(stdout)
-      .to.contain("interrupted")
-      .and.match(/^\| 1e3 \|/m);
-  });
-
-  for (const args of [[], ["--check"], ["--compare", "copy,torch"]]) {
-    it(`Ctrl-C while work is prepared ends with 130 and no table: ${args.join(" ")}`, async () => {
-      const [program = "", ...first] = command;
-      const child = spawn(program, [...first, "bench", "2e7", "--min-time", "600", "--threads", "1", ...args]);
-      let [stdout, stderr] = ["", ""];
-      child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        stdout += text;
-      });
-      child.stderr.setEncoding("utf8").on("data", (text: string) => {
-        if (text.includes("2e7 …")) child.kill("SIGINT");
-        stderr += text;
-      });
-      const [status] = (await once(child, "close")) as [number | null];
-      expect({ status, stdout }).to.deep.equal({ status: 130, stdout: "" });
-      expect(stderr).to.contain("Interrupted: nothing was finished").and.not.contain("absent");
-    });
-  }
-
-  it("Ctrl-C ends other processes that do not answer: a Python, another build", async function () {
-    if (process.platform === "win32") {
-      console.log("bench, Ctrl-C: skipped: Windows has no SIGINT to send to another process, and runs no shell script");
-      this.skip();
-    }
-    const python = join(folder, "python");
-    writeFileSync(python, "#!/bin/sh\nkill -INT $PPID\nexec sleep 1000\n", { mode: 0o755 });
-    const build = join(folder, "build");
-    mkdirSync(join(build, "dist"), { recursive: true });
-    writeFileSync(join(build, "package.json"), '{ "name": "fused-adamw", "version": "0.0.9", "type": "module" }');
-    const waits = 'process.kill(process.ppid, "SIGINT");\nsetInterval(() => {}, 1e6);\nawait new Promise(() => {});\n';
-    writeFileSync(join(build, "dist/index.js"), waits);
-    for (const args of [
-      ["--compare", "torch", "--python", python],
-      ["--against", build],
-    ]) {
-      const { status, stdout, stderr } = await cli(["bench", "1e3", ...short, ...args]);
-      expect({ status, stdout }, args[0]).to.deep.equal({ status: 130, stdout: "" });
-      expect(stderr, args[0]).to.contain("nothing was finished").and.not.contain("absent");
-    }
-  });
-
   describe("in a terminal", () => {
     before(function () {
       if (noTerminal === undefined) return;
@@ -198,39 +127,6 @@ describe("bench", () => {
         const table = withoutEscapes(screen).split("\n").slice(-30).join("\n");
         expect(table).to.contain("of stream");
         expect(longestLine(table.replaceAll(/^.*[█░].*$/gm, ""))).to.be.at.most(width);
-      });
-    }
-  });
-
-  describe("Ctrl-C in a terminal", () => {
-    before(function () {
-      if (noTerminal === undefined) return;
-      console.log(`terminal: skipped: ${noTerminal}`);
-      this.skip();
-    });
-
-    const root = fileURLToPath(new URL("../..", import.meta.url));
-    const others: [what: string, args: string[]][] = [
-      ["alone", []],
-      ["with another process, which the keys reach too", ["--against", root]],
-    ];
-    for (const [what, args] of others) {
-      it(`prints what is finished and gives the terminal back: ${what}`, async function () {
-        if (args.length > 0 && !existsSync(join(root, "dist/index.js"))) {
-          console.log("bench --against: skipped: dist/ is not built (npm run build:ts)");
-          this.skip();
-        }
-        const { status, screen } = await cliInTerminal(
-          ["bench", "1e3", "--threads", "1", "--min-time", "60", ...args],
-          80,
-          {},
-          { when: / left /, keys: controlC },
-        );
-        expect(status, screen).to.equal(130);
-        expect(withoutEscapes(screen))
-          .to.contain("not everything was measured")
-          .and.match(/^1e3 .* %/m);
-        expect(isGivenBack(screen)).to.equal(true);
       });
     }
   });
