@@ -1,7 +1,8 @@
 /** Steps on a device that does them by itself: they are issued, and what they did is known later. */
 
+import { indices } from "./blocks.js";
 import { AdamWError } from "./errors.js";
-import { indices, native } from "./native.js";
+import { native } from "./native.js";
 import type { StepRates } from "./step-rates.js";
 import type { StepReport } from "./step-report.js";
 import { asArguments, type Step, Stepper } from "./stepper.js";

@@ -1,9 +1,10 @@
 /** Steps on a device that has done them when a call returns. */
 
+import { controlAt, indices } from "./blocks.js";
 import type { StepGradients } from "./gradients.js";
-import { indices, type NativeMemory, native } from "./native.js";
+import { type NativeMemory, native } from "./native.js";
 import type { StepReport } from "./step-report.js";
-import { asArguments, controlAt, type Step, Stepper } from "./stepper.js";
+import { asArguments, type Step, Stepper } from "./stepper.js";
 
 const stepsAt = indices(native.tables.report, "microStep").microStep;
 

@@ -2,17 +2,18 @@
 
 import { AheadStepper } from "./ahead-stepper.js";
 import type { Bindings } from "./bindings.js";
+import { Blocks, pack } from "./blocks.js";
 import { openStream, type Runtime } from "./device.js";
 import { DeviceBuffer } from "./device-buffer.js";
 import { DirectStepper } from "./direct-stepper.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
-import { type Layout, type NativeOptimizer, native, pack } from "./native.js";
+import { type Layout, type NativeOptimizer, native } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
 import { Slots } from "./slots.js";
 import type { StepReport } from "./step-report.js";
-import { Blocks, type Step, type Stepper } from "./stepper.js";
+import type { Step, Stepper } from "./stepper.js";
 import type { Stream } from "./stream.js";
 
 /** The counts of native/rule/hyper.h: what an optimizer remembers besides its slots. */

@@ -1,8 +1,9 @@
 /** Options as the numbers of native/rule/hyper.h. */
 
+import { pack } from "./blocks.js";
 import { resolveExclusions, type WeightDecayExclusions } from "./exclusions.js";
 import { resolveGroups } from "./groups.js";
-import { native, pack } from "./native.js";
+import { native } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Parameter } from "./parameters.js";
 import type { Kind } from "./validate.js";

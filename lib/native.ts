@@ -237,24 +237,3 @@ function load(): Native {
 }
 
 export const native: Native = load();
-
-/** Packs the named numbers in the addon's order; TypeScript and C++ name the same fields or this throws. */
-export function pack(names: readonly string[], record: Readonly<Record<string, number>>): Float64Array {
-  const block = new Float64Array(names.length);
-  names.forEach((name, i) => {
-    const value = record[name];
-    if (value === undefined) throw new AdamWError("NATIVE", `The addon expects ${name}: it is of another version`);
-    block[i] = value;
-  });
-  return block;
-}
-
-/** Where each named field stands in its block. */
-export function indices<Name extends string>(names: readonly string[], ...wanted: Name[]): Record<Name, number> {
-  const entries = wanted.map((name) => {
-    const index = names.indexOf(name);
-    if (index < 0) throw new AdamWError("NATIVE", `The addon does not know ${name}: it is of another version`);
-    return [name, index];
-  });
-  return Object.fromEntries(entries) as Record<Name, number>;
-}

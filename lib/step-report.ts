@@ -1,6 +1,7 @@
 /** What a step did. */
 
-import { indices, native } from "./native.js";
+import { indices } from "./blocks.js";
+import { native } from "./native.js";
 
 /**
  * Null: not known, because nothing needed it (`reportNorms: true` asks for the norms) or because the micro-step only

@@ -1,24 +1,14 @@
 /** What every way of doing steps has: the addon's optimizer, the blocks of numbers shared with it, and its reports. */
 
 import type { Bindings } from "./bindings.js";
+import { type Blocks, controlAt } from "./blocks.js";
 import { AdamWError, some } from "./errors.js";
 import type { Gradients, StepGradients } from "./gradients.js";
 import { accumulationSteps } from "./hyper.js";
-import { indices, type NativeGradients, type NativeOptimizer, native } from "./native.js";
+import type { NativeGradients, NativeOptimizer } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { StepRates } from "./step-rates.js";
 import { readReport, type StepReport } from "./step-report.js";
-
-const { tables } = native;
-export const controlAt = indices(tables.controls, "learningRate", "weightDecay", "gradientScale");
-
-/** The blocks of numbers that the addon reads before a step and writes after it. */
-export class Blocks {
-  readonly controls = new Float64Array(tables.controls.length);
-  readonly report = new Float64Array(tables.report.length);
-  /** Step, learning rate and weight decay of each raw step that a step issued ahead may turn out to be. */
-  readonly rates = new Float64Array(3 * native.foreseen);
-}
 
 /** One step to be done. */
 export interface Step {

@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { relative } from "node:path";
 import { expect } from "chai";
+import { indices, pack } from "../lib/blocks.js";
 import { accumulationSteps, packPolicy, packSettings } from "../lib/hyper.js";
-import { indices, native, pack } from "../lib/native.js";
+import { native } from "../lib/native.js";
 import { resolveOptions } from "../lib/options.js";
 import { parseParameters } from "../lib/parameters.js";
 import { rejectsWith } from "./rejects.js";
