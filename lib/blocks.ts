@@ -30,8 +30,8 @@ export const controlAt = indices(tables.controls, "learningRate", "weightDecay",
 
 /** The blocks of numbers that the addon reads before a step and writes after it. */
 export class Blocks {
-  readonly controls = new Float64Array(tables.controls.length);
-  readonly report = new Float64Array(tables.report.length);
+  readonly controls: Float64Array = new Float64Array(tables.controls.length);
+  readonly report: Float64Array = new Float64Array(tables.report.length);
   /** Step, learning rate and weight decay of each raw step that a step issued ahead may turn out to be. */
-  readonly rates = new Float64Array(3 * native.foreseen);
+  readonly rates: Float64Array = new Float64Array(3 * native.foreseen);
 }

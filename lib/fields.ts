@@ -1,7 +1,7 @@
 /** Tables of named fields: the one description from which validation, defaults and JSON all come. */
 
-import { unexpected } from "./errors.js";
-import { type Kind, parse, parseRecord, type ReadNested, read, write } from "./validate.js";
+import { invalid, unexpected } from "./errors.js";
+import { isRecord, type Kind, parse, parseRecord, type ReadNested, read, write } from "./validate.js";
 
 export interface Field<T> {
   /** The name in JSON: Keras' own where Keras has the field. */
@@ -88,6 +88,9 @@ export function readFields<T extends object>(
   nested: ReadNested,
 ): Partial<T> {
   const known = rows(fields).flatMap(([name, { key }]) => (name === key ? [key] : [key, name]));
+  if (isRecord(json) && "class_name" in json && !known.includes("class_name")) {
+    throw invalid(owner, "what getConfig() returns (deserialize() takes what serialize() does)", json);
+  }
   const record = parseRecord(json, owner, known);
   const given: Record<string, unknown> = {};
   for (const [name, { key, kind }] of rows(fields)) {

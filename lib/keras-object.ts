@@ -126,7 +126,8 @@ function parseEnvelope(json: unknown, name: string): SerializedObject {
   const { class_name, config, module = null, registered_name = null } = isRecord(json) ? json : {};
   const isText = (value: unknown): value is string | null => value === null || typeof value === "string";
   if (typeof class_name !== "string" || config === undefined || !isText(module) || !isText(registered_name)) {
-    throw invalid(name, "a serialized object { module, class_name, config, registered_name }", json);
+    const hint = typeof json === "string" ? ", not its text (JSON.parse() reads it)," : "";
+    throw invalid(name, `a serialized object { module, class_name, config, registered_name }${hint}`, json);
   }
   return { module, class_name, config, registered_name };
 }

@@ -35,6 +35,12 @@ describe("devices", () => {
     });
   }
 
+  for (const { name, kind, reason } of devices().filter(({ name, kind }) => name === kind)) {
+    it(`${name} is missing whatever number follows it, and build says why`, () => {
+      rejectsWith("NO_DEVICE", () => build({ device: `${kind}:1` }), `"${kind}:1" on this machine`, reason);
+    });
+  }
+
   it("that do not exist are an error that lists those that do, and the optimizer stays unbuilt", () => {
     const optimizer = new AdamW({}, { device: "tpu:0" });
     rejectsWith("NO_DEVICE", () => optimizer.build(parameters()), '"tpu:0"', "cpu:scalar", "auto");

@@ -88,6 +88,8 @@ describe("serialize and deserialize", () => {
     for (const json of [null, 1, "AdamW", [], {}, { class_name: "AdamW" }, { class_name: 1, config: {} }]) {
       rejects(() => deserialize(json), "a serialized object { module, class_name, config, registered_name }");
     }
+    rejects(() => deserialize(JSON.stringify(serialize(new AdamW()))), "JSON.parse() reads it");
+    rejects(() => AdamW.fromConfig(serialize(new AdamW())), "what getConfig() returns (deserialize() takes");
     rejects(() => deserialize({ class_name: "SGD", config: {} }), "one of AdamW, LossScaleOptimizer", '"SGD"');
     rejects(() => deserialize({ class_name: "AdamW", config: {} }, { custom: {} } as never), "customObjects?");
     rejects(() => deserialize({ class_name: "AdamW", config: { jit_compile: true } }), '"jit_compile"');

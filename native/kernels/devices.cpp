@@ -17,11 +17,14 @@ const std::vector<const Device*>& devices() {
 }
 
 const Device& find_device(const std::string& wanted) {
+  const std::string kind = wanted.substr(0, wanted.find(':'));
   std::string reasons;
   std::string names;
   for (const Device* device : devices()) {
     names += (names.empty() ? "" : ", ") + std::string(device->name());
-    if (wanted != "auto" && wanted != device->kind() && wanted != device->name()) continue;
+    // A device that is named as its kind stands for all that are missing: "cuda" for "cuda:1" too.
+    const bool is_wanted = wanted == device->kind() || wanted == device->name() || kind == device->name();
+    if (wanted != "auto" && !is_wanted) continue;
     const std::string reason = device->unavailable();
     if (reason.empty()) return *device;
     reasons += "\n  " + std::string(device->name()) + ": " + reason;
