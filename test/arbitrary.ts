@@ -40,8 +40,8 @@ const weightDecay = fc.oneof(
   oneOf(0, 1e-4, 0.004, 0.3),
   oneOf(new PiecewiseConstantDecay({ boundaries: [5], values: [0.1, 0.01] })),
 );
-const beta1 = oneOf(0, 0.5, 0.9, 0.99);
-const beta2 = oneOf(0.5, 0.9, 0.999, 0.9999);
+const beta1 = oneOf(0, 0.01, 0.5, 0.9, 0.99);
+const beta2 = oneOf(0, 0.01, 0.5, 0.9, 0.999, 0.9999);
 const epsilon = oneOf(1e-3, 1e-7, 1e-8, 1e-12);
 
 const clipping = fc.oneof(
@@ -60,7 +60,7 @@ const options = fc
     epsilon,
     amsgrad: fc.boolean(),
     useEma: fc.boolean(),
-    emaMomentum: oneOf(0.5, 0.9, 0.999),
+    emaMomentum: oneOf(0, 0.3, 0.5, 0.9, 0.999),
     emaOverwriteFrequency: optional(oneOf(1, 2, 5)),
     emaUpdates: oneOf<"apply" | "update">("apply", "update"),
     lossScaleFactor: optional(oneOf(0.5, 3, 1024)),

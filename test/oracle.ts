@@ -49,6 +49,9 @@ const rounding = (x: number) => 2 ** -24 * Math.abs(x) + 2 ** -150;
 /** The most that √x changes when x does by e. */
 const rootError = (x: number, e: number) => Math.sqrt(x) - Math.sqrt(Math.max(0, x - e));
 const norm = (values: ArrayLike<number>) => Math.sqrt(Array.from(values).reduce((sum, x) => sum + x * x, 0));
+/** An average that takes in a value, the smaller part of their difference added to the nearer one. */
+const drawn = (average: number, value: number, beta: number) =>
+  beta > 0.5 ? average + (1 - beta) * (value - average) : value + beta * (average - value);
 const clipFactor = (size: number, limit: number) => (size <= limit ? 1 : limit / size);
 const clamp = (x: number, limit: number) => (Math.abs(x) > limit ? Math.sign(x) * limit : x);
 const allocate = (length: number) => Object.fromEntries(slots.map((slot) => [slot, new Float64Array(length)])) as Slots;
@@ -101,13 +104,14 @@ export class Oracle {
     const normErrors = sums.map((sum) => (sum ? this.#normError(sum) : 0));
     this.normErrors = { parameters: normErrors, global: norm(normErrors) };
     const globalNorm = norm(norms.filter((_, i) => sums[i]));
-    const always = nonFinite !== "propagate" || this.#dynamic !== undefined || reportNorms;
-    const measured = always || (isUpdate && (clipnorm ?? globalClipnorm ?? skipAboveNorm) !== null);
+    const always = nonFinite !== "propagate" || this.#dynamic !== undefined || reportNorms || skipAboveNorm !== null;
+    const measured = always || (isUpdate && (clipnorm ?? globalClipnorm) !== null);
     const finite = Number.isFinite(globalNorm);
     const globalClip = globalClipnorm === null ? 1 : finite ? clipFactor(globalNorm, globalClipnorm) : Number.NaN;
 
     const fails = !finite && (nonFinite !== "propagate" || this.#dynamic !== undefined);
-    const spikes = isUpdate && skipAboveNorm !== null && !(globalNorm <= skipAboveNorm);
+    const held = (this.steps % this.#window) + 1;
+    const spikes = skipAboveNorm !== null && !((globalNorm * this.#window) / held <= skipAboveNorm);
     const skipped = fails || spikes;
     if (!skipped) {
       for (const [i, state] of this.states.entries()) {
@@ -186,13 +190,13 @@ export class Oracle {
       const inherited = Math.abs(mean) * e.accumulator[j]! + clipError * Math.abs(g);
       const gError = (Number.isFinite(unclipped) ? inherited : 0) + 2 * r(g);
 
-      const change1 = (1 - beta1) * (g - x.moment1[j]!);
-      x.moment1[j]! += change1;
-      e.moment1[j] = beta1 * e.moment1[j]! + (1 - beta1) * gError + 2 * r(change1) + r(x.moment1[j]!);
+      const error1 = this.#drawnError(x.moment1[j]!, g, beta1);
+      x.moment1[j] = drawn(x.moment1[j]!, g, beta1);
+      e.moment1[j] = beta1 * e.moment1[j]! + (1 - beta1) * gError + error1 + r(x.moment1[j]!);
 
-      const change2 = (1 - beta2) * (g * g - x.moment2[j]!);
-      x.moment2[j]! += change2;
-      e.moment2[j] = beta2 * e.moment2[j]! + (1 - beta2) * 2 * Math.abs(g) * gError + 2 * r(change2) + r(x.moment2[j]!);
+      const error2 = this.#drawnError(x.moment2[j]!, g * g, beta2) + Math.min(1, 2 * (1 - beta2)) * r(g * g);
+      x.moment2[j] = drawn(x.moment2[j]!, g * g, beta2);
+      e.moment2[j] = beta2 * e.moment2[j]! + (1 - beta2) * 2 * Math.abs(g) * gError + error2 + r(x.moment2[j]!);
 
       x.maxMoment2[j] = Math.max(x.maxMoment2[j]!, x.moment2[j]!);
       e.maxMoment2[j] = Math.max(e.maxMoment2[j]!, e.moment2[j]!);
@@ -211,6 +215,15 @@ export class Oracle {
     }
   }
 
+  /**
+   * What an average's own roundings take, but for that of the result: of the smaller part of the difference, so that a
+   * small value in place of a large average is as exact as any other. Keras always adds the part of the value.
+   */
+  #drawnError(average: number, value: number, beta: number): number {
+    const part = this.#againstFp32 ? 1 - beta : Math.min(beta, 1 - beta);
+    return 2 * this.#rounding(part * (value - average));
+  }
+
   /** Of Keras' step size: β rounded, raised to t and taken from 1 in fp32; and of its schedules. */
   #scalarError(beta1: number, beta2: number, t: number): number {
     const part = (beta: number) => ((t + 2) * beta ** t + 1) / (1 - beta ** t);
@@ -222,8 +235,9 @@ export class Oracle {
     const taken = 1 - emaMomentum;
     for (let j = 0; iteration > 0 && j < x.value.length; j += 1) {
       const difference = x.value[j]! - x.ema[j]!;
-      x.ema[j]! += taken * difference;
-      e.ema[j] = emaMomentum * e.ema[j]! + taken * e.value[j]! + 2 * this.#rounding(taken * difference);
+      const ownError = this.#drawnError(x.ema[j]!, x.value[j]!, emaMomentum);
+      x.ema[j] = drawn(x.ema[j]!, x.value[j]!, emaMomentum);
+      e.ema[j] = emaMomentum * e.ema[j]! + taken * e.value[j]! + ownError;
       // Keras' 1 − μ is taken in fp32.
       e.ema[j]! += this.#rounding(x.ema[j]!) + (this.#againstFp32 ? rounding(difference) : 0);
     }

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { AdamW } from "../lib/index.js";
 import { pair, snapshot } from "./optimizers.js";
 import { rejects, rejectsWith } from "./rejects.js";
 
@@ -120,6 +121,15 @@ describe("skipAboveNorm", () => {
     expect(optimizer.step()).to.include({ globalNorm: 5, skipped: false });
     gradients[0][2] = 0.5;
     expect(optimizer.step()).to.include({ iteration: 1, finite: true, skipped: true, skippedSteps: 1 });
+  });
+
+  it("leaves out the one gradient of a window that is above it, and goes on", () => {
+    const optimizer = new AdamW({ gradientAccumulationSteps: 4, skipAboveNorm: 10, learningRate: 0.1 });
+    const value = Float32Array.of(1);
+    optimizer.build([{ name: "w", value }]);
+    const skipped = [1, 1, 200, 1, 9, 41, 9, 1].map((g) => optimizer.apply([Float32Array.of(g)])?.skipped);
+    expect(skipped).to.deep.equal([false, false, true, false, false, true, false, false]);
+    expect(optimizer.report).to.include({ iteration: 1, microStep: 6, skippedSteps: 2, consecutiveSkips: 0 });
   });
 });
 

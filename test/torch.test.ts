@@ -60,4 +60,19 @@ describe('AdamW with formula "torch" follows PyTorch', () => {
   for (const golden of loadGolden("torch-float64").cases) {
     it(`within the roundings of fp32: ${golden.name}`, () => replay(golden));
   }
+
+  // What torch 2.13.0 computes in float64. An average that adds 1 − β of the difference keeps the rounding of the
+  // large gradient instead: the second parameter moved by 473,737.
+  for (const [beta1, gradients, expected] of [
+    [0, [1e4, 0.1], 0.9800000010000098],
+    [0.9, [1, 1e-4], -46.37894731569475],
+  ] as const) {
+    it(`where beta2 is 0, beta1 ${beta1} and a small gradient follows a large one`, () => {
+      const options = { learningRate: 0.01, weightDecay: 0, epsilon: 1e-8, beta1, beta2: 0 };
+      const value = Float32Array.of(1);
+      const optimizer = new AdamW({ ...options, formula: "torch" }).build([{ name: "w", value }]);
+      for (const gradient of gradients) optimizer.apply([Float32Array.of(gradient)]);
+      expect(value[0]).to.be.closeTo(expected, 1e-7 * Math.abs(expected));
+    });
+  }
 });

@@ -10,7 +10,8 @@
 //
 // The scalars (s, k, λ, a, r, …) come from coefficients.h. Every multiply-add is an explicit fma and all compilers run
 // with contraction off, so every device returns the same bits. An average is x + (1−β)(new − x) with 1−β taken from the
-// double: β and 1−β rounded separately are off by 1e-4 at β = 0.9999. Decay is λ·p, never a factor 1−λ (14 % wrong in
+// double: β and 1−β rounded separately are off by 1e-4 at β = 0.9999. For β ≤ ½ it is new − β(new − x): x + (new − x)
+// keeps the rounding of a large x where a small value takes its place. Decay is λ·p, never a factor 1−λ (14 % wrong in
 // fp32 at λ = 1e-7).
 #pragma once
 
@@ -33,12 +34,18 @@ ADAMW_HD inline V unscale(const Element<V>& x, V gradient_scale) {
   return gradient_scale * x.grad;
 }
 
+/// An average that has taken in `value`; `difference` is value − average.
+template <class V>
+ADAMW_HD inline V drawn(V average, V value, V difference, const Weight<V>& weight) {
+  return fma(weight.factor, difference, select_ge(weight.share, V(0.5f), value, average));
+}
+
 /// One AdamW update of x; the accumulator, if any, is used up.
 template <unsigned streams, class V>
 ADAMW_HD inline void update(Element<V>& x, const Coefficients<V>& c) {
   const V g = clamp(c.mean_scale * unscale<streams>(x, c.gradient_scale), c.clip_value);
-  x.moment1 = fma(c.one_minus_beta1, g - x.moment1, x.moment1);
-  x.moment2 = fma(c.one_minus_beta2, fma(g, g, -x.moment2), x.moment2);
+  x.moment1 = drawn(x.moment1, g, g - x.moment1, c.moment1);
+  x.moment2 = drawn(x.moment2, g * g, fma(g, g, -x.moment2), c.moment2);
   V v = x.moment2;
   if constexpr ((streams & kMaxMoment2) != 0) v = x.max_moment2 = max_keep_nan(x.max_moment2, v);
   const V direction = x.moment1 / fma(sqrt(v), c.root_scale, c.epsilon);
@@ -56,7 +63,7 @@ ADAMW_HD inline void accumulate(Element<V>& x, const Coefficients<V>& c) {
 /// when `overwrite` is set (Keras' ema_overwrite_frequency).
 template <class V>
 ADAMW_HD inline void average(Element<V>& x, const Coefficients<V>& c, bool copy, bool overwrite) {
-  x.ema = copy ? x.param : fma(c.one_minus_ema_momentum, x.param - x.ema, x.ema);
+  x.ema = copy ? x.param : drawn(x.ema, x.param, x.param - x.ema, c.ema);
   if (overwrite) x.param = x.ema;
 }
 

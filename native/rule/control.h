@@ -29,11 +29,16 @@ ADAMW_HD static inline bool is_micro_step(const Policy& policy, const Counters& 
   return (static_cast<int64_t>(counters.steps) + 1) % length != 0;
 }
 
+/// Whether some step may be skipped.
+ADAMW_HD static inline bool may_skip(const Policy& policy) {
+  return policy.skip_non_finite != 0 || policy.dynamic_loss_scale != 0 || is_finite(policy.skip_above_norm);
+}
+
 /// Whether the coming step needs the pass over the gradients that sums their squares.
 ADAMW_HD static inline bool needs_norms(const Policy& policy, const Counters& counters) {
-  if (policy.skip_non_finite != 0 || policy.dynamic_loss_scale != 0 || policy.report_norms != 0) return true;
+  if (policy.report_norms != 0 || may_skip(policy)) return true;
   if (is_micro_step(policy, counters)) return false;
-  return is_finite(policy.clip_norm) || is_finite(policy.global_clip_norm) || is_finite(policy.skip_above_norm);
+  return is_finite(policy.clip_norm) || is_finite(policy.global_clip_norm);
 }
 
 // What a host that does not know the device's counts must be prepared for.
@@ -42,10 +47,6 @@ static inline bool may_need_norms(const Policy& policy) {
   Counters before_update{};
   before_update.steps = policy.accumulation_steps - 1;
   return needs_norms(policy, before_update);
-}
-/// Whether some step may be skipped.
-static inline bool may_skip(const Policy& policy) {
-  return policy.skip_non_finite != 0 || policy.dynamic_loss_scale != 0 || is_finite(policy.skip_above_norm);
 }
 
 /// Where the rates come in a window: those of the coming raw step become the controls'. False: it holds none for it.
@@ -88,14 +89,18 @@ ADAMW_HD static inline void decide(Board& board, double sum, bool summed) {
   const int64_t length = static_cast<int64_t>(policy.accumulation_steps);
   const int64_t iterations = static_cast<int64_t>(counters.steps) / length;
   const bool finite = !summed || is_finite(sum);
-  const double norm = summed && !micro ? std::sqrt(sum) / policy.accumulation_steps : unknown;
+  // Of the mean of what the window holds with this gradient. A gradient within a limit never takes a mean beyond it, so
+  // that one which does is left out alone and those after it are not.
+  const int64_t held = static_cast<int64_t>(counters.steps) % length + 1;
+  const double mean_norm = summed ? std::sqrt(sum) / static_cast<double>(held) : unknown;
+  const double norm = micro ? unknown : mean_norm;
 
   double clip = 1.0;
   if (summed && !micro && is_finite(policy.global_clip_norm)) {
     clip = finite ? clip_factor(norm, policy.global_clip_norm) : unknown;
   }
   const bool fails = !finite && (policy.skip_non_finite != 0 || policy.dynamic_loss_scale != 0);
-  const bool spikes = summed && !micro && is_finite(policy.skip_above_norm) && !(norm <= policy.skip_above_norm);
+  const bool spikes = summed && is_finite(policy.skip_above_norm) && !(mean_norm <= policy.skip_above_norm);
 
   Decision& decision = board.decision;
   decision.phase = fails || spikes ? Phase::kSkip : micro ? Phase::kAccumulate : Phase::kUpdate;
@@ -177,13 +182,13 @@ ADAMW_HD static inline Coefficients<float> coefficients(const Board& board, cons
   c.gradient_scale = static_cast<float>(decision.gradient_scale);
   c.mean_scale = static_cast<float>(decision.mean_scale);
   c.clip_value = static_cast<float>(board.policy.clip_value);
-  c.one_minus_beta1 = static_cast<float>(1.0 - setting.beta1);
-  c.one_minus_beta2 = static_cast<float>(1.0 - setting.beta2);
+  c.moment1 = Weight<float>::of(setting.beta1);
+  c.moment2 = Weight<float>::of(setting.beta2);
+  c.ema = Weight<float>::of(board.policy.ema_momentum);
   c.root_scale = torch ? static_cast<float>(1.0 / correction2) : 1.0f;
   c.epsilon = static_cast<float>(setting.epsilon);
   c.step_size = static_cast<float>(step_size);
   c.decay = static_cast<float>(rate * weight_decay);
-  c.one_minus_ema_momentum = static_cast<float>(1.0 - board.policy.ema_momentum);
   return c;
 }
 

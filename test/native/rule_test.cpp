@@ -161,7 +161,7 @@ void coefficients_of_both_formulas() {
   expect(c.step_size == static_cast<float>(rate * std::sqrt(1 - b2) / (1 - b1)), "Keras' step size");
   expect(c.root_scale == 1.0f, "Keras' root scale");
   expect(c.decay == static_cast<float>(rate * 0.004), "decay of the controls");
-  expect(c.one_minus_beta2 == static_cast<float>(1 - 0.99), "1 - beta2 from the double");
+  expect(c.moment2.share == static_cast<float>(1 - 0.99), "1 - beta2 from the double");
   board.policy.torch_formula = 1;
   c = coefficients(board, setting, 3);
   expect(c.step_size == static_cast<float>(rate / (1 - b1)), "PyTorch's step size");
