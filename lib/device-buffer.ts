@@ -1,5 +1,6 @@
 /** Memory on a device. */
 
+import { type BlockSource, DeviceBlock } from "./device-block.js";
 import { type DType, dtypes, type HostArray } from "./dtypes.js";
 import { AdamWError, invalid, unexpected } from "./errors.js";
 import {
@@ -12,26 +13,9 @@ import {
 } from "./foreign-memory.js";
 import { checkArray, makeArray } from "./host-array.js";
 import { inspection, shownAs } from "./inspection.js";
-import { type NativeBuffer, type NativeStream, native } from "./native.js";
-import { refuseCapture, streamOn } from "./stream.js";
+import { native } from "./native.js";
+import { streamOn } from "./stream.js";
 import { integerFrom, listOf, parse } from "./validate.js";
-
-/** One block of memory, which its parts share. */
-interface Block {
-  readonly native: NativeBuffer;
-  readonly stream: NativeStream;
-  readonly pointer: bigint;
-  readonly owner: unknown;
-  disposed: boolean;
-}
-
-/** How to make the block of a new buffer. */
-export interface BlockSource {
-  readonly stream: NativeStream;
-  readonly bytes: number;
-  readonly which?: true | bigint | Uint8Array;
-  readonly owner?: unknown;
-}
 
 /**
  * Elements in a device's memory. On a CPU device that is the host's memory, so that one program runs on both.
@@ -49,13 +33,13 @@ export class DeviceBuffer<D extends DType = DType> {
   readonly dtype: D;
   /** Elements. */
   readonly length: number;
-  readonly #block: Block;
+  readonly #block: DeviceBlock;
   /** Where this part begins, in elements. */
   readonly #begin: number;
   /** Its pointer and its stream's, as the addon takes them. */
   #address: BigUint64Array | undefined;
 
-  private constructor(block: Block, dtype: D, begin: number, length: number) {
+  private constructor(block: DeviceBlock, dtype: D, begin: number, length: number) {
     this.#block = block;
     this.dtype = dtype;
     this.#begin = begin;
@@ -63,19 +47,8 @@ export class DeviceBuffer<D extends DType = DType> {
   }
 
   /** Not for users: {@link Device.allocate} and the static functions below make buffers. */
-  static of<D extends DType>(
-    dtype: D,
-    length: number,
-    { stream, bytes, which, owner }: BlockSource,
-    begin = 0,
-  ): DeviceBuffer<D> {
-    const buffer = new native.Buffer(stream, bytes, which);
-    return new DeviceBuffer(
-      { native: buffer, stream, pointer: buffer.pointer, owner, disposed: false },
-      dtype,
-      begin,
-      length,
-    );
+  static of<D extends DType>(dtype: D, length: number, source: BlockSource, begin = 0): DeviceBuffer<D> {
+    return new DeviceBuffer(new DeviceBlock(source), dtype, begin, length);
   }
 
   /**
@@ -113,7 +86,7 @@ export class DeviceBuffer<D extends DType = DType> {
 
   /** Where it begins in the device's address space. @throws DISPOSED */
   get pointer(): bigint {
-    return this.#alive().pointer + BigInt(this.#begin * this.#bytes);
+    return this.#block.pointer + BigInt(this.#begin * this.#bytes);
   }
 
   /** For the addon: the pointer, and the stream's. */
@@ -136,7 +109,7 @@ export class DeviceBuffer<D extends DType = DType> {
 
   /** Sets the elements from `offset` on. @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, DISPOSED, CUDA */
   write(values: HostArray<D>, offset = 0): this {
-    this.#work("write()").write(values, this.#place(values, offset));
+    this.#block.work("write()").write(values, this.#place(values, offset));
     return this;
   }
 
@@ -146,7 +119,7 @@ export class DeviceBuffer<D extends DType = DType> {
    * @throws INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, DISPOSED, CUDA
    */
   read(to: HostArray<D> = makeArray(this.dtype, this.length), offset = 0): HostArray<D> {
-    this.#work("read()").read(to, this.#place(to, offset));
+    this.#block.work("read()").read(to, this.#place(to, offset));
     return to;
   }
 
@@ -155,12 +128,12 @@ export class DeviceBuffer<D extends DType = DType> {
    * {@link Device.allocateHost}, which is read until the promise settles.
    */
   async writeAsync(values: HostArray<D>, offset = 0): Promise<void> {
-    await this.#work("writeAsync()").writeAsync(values, this.#place(values, offset));
+    await this.#block.work("writeAsync()").writeAsync(values, this.#place(values, offset));
   }
 
   /** As read(), with the event loop free: the values as they are after what was put on the stream before. */
   async readAsync(to: HostArray<D> = makeArray(this.dtype, this.length), offset = 0): Promise<HostArray<D>> {
-    await this.#work("readAsync()").readAsync(to, this.#place(to, offset));
+    await this.#block.work("readAsync()").readAsync(to, this.#place(to, offset));
     return to;
   }
 
@@ -171,7 +144,7 @@ export class DeviceBuffer<D extends DType = DType> {
    */
   fill(value: number): this {
     if (typeof value !== "number") throw invalid("value", "a number", value);
-    this.#work("fill()").fill(makeArray(this.dtype, 1).fill(value), this.#begin * this.#bytes, this.length);
+    this.#block.work("fill()").fill(makeArray(this.dtype, 1).fill(value), this.#begin * this.#bytes, this.length);
     return this;
   }
 
@@ -189,7 +162,7 @@ export class DeviceBuffer<D extends DType = DType> {
     }
     if (kindOf(other.device) !== kindOf(this.device)) return this.write(other.read());
     const [from, to] = [other.#begin * this.#bytes, this.#begin * this.#bytes];
-    this.#work("copyFrom()").copyFrom(other.#work("copyFrom()"), from, to, this.byteLength);
+    this.#block.work("copyFrom()").copyFrom(other.#block.work("copyFrom()"), from, to, this.byteLength);
     return this;
   }
 
@@ -204,7 +177,7 @@ export class DeviceBuffer<D extends DType = DType> {
 
   /** What {@link open} of another process takes; JSON can carry it. @throws NOT_SHAREABLE, DISPOSED, CUDA */
   share(): SharedMemory {
-    const handle = Buffer.from(this.#alive().native.share()).toString("base64");
+    const handle = Buffer.from(this.#block.share()).toString("base64");
     return { device: this.device, dtype: this.dtype, length: this.length, offset: this.#begin, handle };
   }
 
@@ -214,9 +187,7 @@ export class DeviceBuffer<D extends DType = DType> {
    * @throws BUSY in a capture
    */
   dispose(): void {
-    refuseCapture("dispose()");
-    this.#block.disposed = true;
-    this.#block.native.dispose();
+    this.#block.dispose();
   }
 
   [Symbol.dispose](): void {
@@ -233,16 +204,6 @@ export class DeviceBuffer<D extends DType = DType> {
 
   get #bytes(): number {
     return dtypes[this.dtype].bytes;
-  }
-
-  #alive(): Block {
-    if (this.#block.disposed) throw new AdamWError("DISPOSED", "The buffer was disposed");
-    return this.#block;
-  }
-
-  #work(what: string): NativeBuffer {
-    refuseCapture(what);
-    return this.#alive().native;
   }
 
   /** Where the elements from `offset` on that the array covers begin, in bytes. */
