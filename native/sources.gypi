@@ -4,7 +4,7 @@
       "target_name": "binding",
       "type": "none",
       "direct_dependent_settings": {
-        "sources": ["binding/addon.cpp", "binding/buffer.cpp", "binding/optimizer.cpp", "binding/optimizer_state.cpp", "binding/stream.cpp"]
+        "sources": ["binding/addon.cpp", "binding/buffer.cpp", "binding/optimizer.cpp", "binding/optimizer_state.cpp", "binding/optimizer_steps.cpp", "binding/stream.cpp"]
       }
     },
     {

@@ -1,4 +1,5 @@
-// adamw::Optimizer as a JavaScript class.
+// adamw::Optimizer as a JavaScript class: its life and memory, what it keeps (optimizer_state.cpp), and its steps
+// (optimizer_steps.cpp).
 #pragma once
 
 #include <napi.h>
@@ -53,7 +54,10 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Napi::Value mend(Info info);
   Napi::Value dispose(Info info);
 
-  Optimizer& optimizer() const;
+  Optimizer& optimizer() const {
+    if (optimizer_ == nullptr) throw Error("DISPOSED", "The optimizer was disposed");
+    return *optimizer_;
+  }
   /// How its arrays are held.
   const LayoutArrays& arrays() const { return kLayoutArrays.rows[optimizer().plan().layout]; }
   Rates* rates() const;
