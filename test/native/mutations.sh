@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 build=$1
 tests=$build/test/native/CMakeFiles/cuda_kernels_test.dir/conformance_test.cpp.o
 folder=$(mktemp -d)
-kernels=native/kernels/cuda/kernels.h
+kernels=(native/kernels/cuda/{kernels,span}.h)
 mutants=0
 trap 'rm -rf "$folder"' EXIT
 
@@ -26,7 +26,7 @@ fails() {
 
 # judge NAME FOLDER: the changed code in FOLDER must be a program that fails.
 judge() {
-  if cmp -s "$2/$kernels" "$kernels"; then
+  if diff -rq native "$2/native" >"$2/log"; then
     echo "FAIL $1: the code that it changes is not there"
   elif ! compile "$2"; then
     echo "FAIL $1: $(grep -m 1 error "$2/log")"
@@ -41,7 +41,7 @@ judge() {
 mutant() {
   local copy=$folder/$((++mutants))
   mkdir "$copy" && cp -r native "$copy"
-  sed -i -E "$2" "$copy/$kernels"
+  (cd "$copy" && sed -i -E "$2" "${kernels[@]}")
   (($(jobs -rp | wc -l) < $(nproc))) || wait -n
   judge "$1" "$copy" | tee "$copy/verdict" &
 }
