@@ -167,7 +167,7 @@ export class AdamW {
     this[coreOf].exclude(exclusions);
   }
 
-  /** Parameters become their moving averages, as at the end of Keras' fit(). Nothing without useEma or any step. */
+  /** Parameters become their moving averages, as at the end of Keras' fit(). Nothing where there are none. */
   finalizeVariableValues(): void {
     this[coreOf].lifecycle.averages?.finalize();
   }
@@ -176,7 +176,8 @@ export class AdamW {
    * Parameters and their averages trade places, to evaluate with the averages; restoreEma() trades them back. Steps
    * in between are an error.
    *
-   * @throws INVALID_ARGUMENT without useEma, before the first step, or when they are swapped already
+   * @throws INVALID_ARGUMENT without useEma, when they are swapped already, and before they have begun: at the first
+   *   step, with `emaUpdates: "update"` at the first update
    */
   swapEma(): void {
     this[coreOf].averages.swap();

@@ -16,9 +16,12 @@ export class Averages {
     return this.#swapped;
   }
 
-  /** @throws INVALID_ARGUMENT when they are swapped already or before the first step, DETACHED */
+  /** @throws INVALID_ARGUMENT when they are swapped already or have not begun, DETACHED */
   swap(): void {
-    if (!this.#begun) throw new AdamWError("INVALID_ARGUMENT", "There are no averages before the first step");
+    if (!this.#engine.hasAverages()) {
+      const message = 'There are no averages before the first step, with emaUpdates: "update" before the first update';
+      throw new AdamWError("INVALID_ARGUMENT", message);
+    }
     if (this.#swapped) throw new AdamWError("INVALID_ARGUMENT", "swapEma() can be called once before restoreEma()");
     this.#exchange(true);
   }
@@ -41,14 +44,9 @@ export class Averages {
     }
   }
 
-  /** Before the first step an average holds zeros, which nobody wants for parameters. */
-  get #begun(): boolean {
-    return this.#engine.steps > 0;
-  }
-
-  /** The parameters become their averages, which stay what they are; nothing before the first step. @throws DETACHED */
+  /** The parameters become their averages, which stay what they are; nothing before these begin. @throws DETACHED */
   finalize(): void {
-    if (!this.#begun) return;
+    if (!this.#engine.hasAverages()) return;
     if (this.#swapped) this.restore();
     this.#engine.applyEma();
   }

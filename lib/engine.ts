@@ -144,6 +144,14 @@ export class Engine {
     return Math.floor(this.steps / accumulationSteps(this.#options));
   }
 
+  /**
+   * Whether averages have begun when `steps` raw steps are done; before that they hold zeros. As decide() of
+   * native/rule/control.h moves them: at the first update with `emaUpdates: "update"`, else at the first step.
+   */
+  hasAverages(steps = this.steps): boolean {
+    return steps >= (this.#options.emaUpdates === "update" ? accumulationSteps(this.#options) : 1);
+  }
+
   /** Updates that are known to be done, without waiting for any. */
   get knownIterations(): number {
     return Math.floor(this.#stepper.knownSteps / accumulationSteps(this.#options));

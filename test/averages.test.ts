@@ -47,6 +47,27 @@ describe("averages", () => {
     optimizer.swapEma();
   });
 
+  it("are none before the first update where they move at updates only", () => {
+    const { optimizer, kernel } = pair({ ...options, emaUpdates: "update", gradientAccumulationSteps: 2 });
+    optimizer.step();
+    rejects(() => optimizer.swapEma(), "before the first update");
+    optimizer.finalizeVariableValues();
+    expect([...kernel]).to.deep.equal([1, -2, 3, -4]);
+    optimizer.step();
+    const updated = [...kernel];
+    expect(updated).not.to.deep.equal([1, -2, 3, -4]);
+    optimizer.swapEma();
+    expect([...kernel]).to.deep.equal(updated);
+  });
+
+  it("have begun with the first micro-step where they move at each", () => {
+    const { optimizer, kernel } = pair({ ...options, gradientAccumulationSteps: 2 });
+    optimizer.step();
+    kernel.fill(0);
+    optimizer.swapEma();
+    expect([...kernel]).to.deep.equal([1, -2, 3, -4]);
+  });
+
   it("become the parameters for good, swapped or not", () => {
     for (const swapped of [false, true]) {
       const { optimizer, kernel } = pair(options);

@@ -65,8 +65,8 @@ describe("loading into new slots", () => {
     "a step off the event loop": async ({ optimizer, values }) => optimizer.applyAsync(values),
     "weights that are set": ({ optimizer }) => optimizer.setWeights(saved.optimizer.variables),
     "a load": ({ optimizer }) => optimizer.load(file("good")),
-    "a step, with averages that trade places and back": (training) => {
-      train(training, 0, 1);
+    "an update, with averages that trade places and back": (training) => {
+      train(training, 0, 2);
       training.optimizer.swapEma();
       training.optimizer.restoreEma();
     },

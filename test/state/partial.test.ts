@@ -107,6 +107,18 @@ describe("loading a part", () => {
     expect(average()).to.deep.equal(before);
   });
 
+  it("begins them so too after micro-steps that averages of updates take no part in", async () => {
+    const options: AdamWOptions = { gradientAccumulationSteps: 2 };
+    const trained = build(options);
+    trained.step(6);
+    await trained.optimizer.save(file("windows"), { parameters: true });
+    const other = build({ ...options, useEma: true, emaUpdates: "update" });
+    other.step();
+    await other.optimizer.load(file("windows"), { ...partial, config: "keep" });
+    other.optimizer.swapEma();
+    expect(other.values).to.deep.equal(trained.values);
+  });
+
   it("leaves the averages to the first step where no step was loaded", async () => {
     const other = build({ useEma: true });
     await build({}).optimizer.save(file("new"));
