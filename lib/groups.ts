@@ -3,7 +3,16 @@
 import { invalid, some } from "./errors.js";
 import { type Fields, readFields, resolveFields, writeFields } from "./fields.js";
 import { globToRegExp, isRegExpJson, occursIn, readRegExp, writeRegExp } from "./patterns.js";
-import { belowOne, boolean, integerFrom, isRecord, type Kind, listOf, nonNegative } from "./validate.js";
+import {
+  belowOne,
+  boolean,
+  integerFrom,
+  isRecord,
+  type Kind,
+  listOf,
+  nonNegative,
+  nonNegativeFloat32,
+} from "./validate.js";
 
 /**
  * Which parameters a group is about: a glob over the whole name (`*` stops at "/", `**` does not), a regular expression
@@ -65,10 +74,10 @@ const match: Kind<GroupMatch> = {
 export const groupFields: Fields<ParameterGroup> = {
   match: { key: "match", kind: match },
   learningRateMultiplier: { key: "learning_rate_multiplier", kind: nonNegative, default: undefined },
-  weightDecay: { key: "weight_decay", kind: nonNegative, default: undefined },
+  weightDecay: { key: "weight_decay", kind: nonNegativeFloat32, default: undefined },
   beta1: { key: "beta_1", kind: belowOne, default: undefined },
   beta2: { key: "beta_2", kind: belowOne, default: undefined },
-  epsilon: { key: "epsilon", kind: nonNegative, default: undefined },
+  epsilon: { key: "epsilon", kind: nonNegativeFloat32, default: undefined },
   frozen: { key: "frozen", kind: boolean, default: undefined },
   optional: { key: "optional", kind: boolean, default: undefined },
 };

@@ -4,7 +4,7 @@ import { invalid } from "./errors.js";
 import { type Fields, readFields, resolveFields, writeFields } from "./fields.js";
 import { lossScaleKind } from "./hyper.js";
 import { noNested, type Serializable, serialize } from "./keras-object.js";
-import { integerFrom, isRecord, parse, positive, text } from "./validate.js";
+import { divisorFloat32, integerFrom, isRecord, parse, positive, text } from "./validate.js";
 
 export interface LossScaleOptions {
   /** @default "loss_scale_optimizer" */
@@ -27,8 +27,8 @@ export const lossScaleFields: Fields<ResolvedLossScaleOptions> = {
   name: { key: "name", kind: text, default: "loss_scale_optimizer" },
   initialScale: { key: "initial_scale", kind: positive, default: 2 ** 15 },
   dynamicGrowthSteps: { key: "dynamic_growth_steps", kind: integerFrom(1), default: 2000 },
-  minimumScale: { key: "minimum_scale", kind: positive, default: 2 ** -126, own: true },
-  maximumScale: { key: "maximum_scale", kind: positive, default: 2 ** 127, own: true },
+  minimumScale: { key: "minimum_scale", kind: divisorFloat32, default: 2 ** -126, own: true },
+  maximumScale: { key: "maximum_scale", kind: divisorFloat32, default: 2 ** 127, own: true },
 };
 
 /** @throws INVALID_ARGUMENT for unknown options, wrong values, and an initial scale outside the limits */

@@ -11,13 +11,15 @@ import {
   belowOne,
   boolean,
   countOrNull,
+  divisorFloat32,
   fraction,
   isRecord,
   type Kind,
-  nonNegative,
+  nonNegativeFloat32,
   oneOf,
   orNull,
   positive,
+  positiveFloat32,
   text,
 } from "./validate.js";
 
@@ -78,10 +80,10 @@ export interface AdamWOptions {
 /** The options with every field present and checked, frozen. */
 export type ResolvedOptions = Readonly<Required<AdamWOptions>>;
 
-const isRate = (value: unknown) => nonNegative.accepts(value) || isSchedule(value);
+const isRate = (value: unknown) => nonNegativeFloat32.accepts(value) || isSchedule(value);
 
 const weightDecay: Kind<number | LearningRateSchedule> = {
-  expected: `${nonNegative.expected} or ${scheduleKind.expected}`,
+  expected: `${nonNegativeFloat32.expected} or ${scheduleKind.expected}`,
   float: true,
   accepts: isRate,
   write: (value) => (typeof value === "number" ? value : serialize(value)),
@@ -89,7 +91,7 @@ const weightDecay: Kind<number | LearningRateSchedule> = {
 };
 
 export const learningRateKind: Kind<LearningRate> = {
-  expected: `${nonNegative.expected}, ${scheduleKind.expected} or a function`,
+  expected: `${nonNegativeFloat32.expected}, ${scheduleKind.expected} or a function`,
   float: true,
   // A class, forgotten to be made an object of, is a function too.
   accepts: (value) => isRate(value) || (typeof value === "function" && !/^class\b/.test(String(value))),
@@ -105,15 +107,15 @@ export const optionFields: Fields<ResolvedOptions> = {
   weightDecay: { key: "weight_decay", kind: weightDecay, default: 0.004 },
   clipnorm: { key: "clipnorm", kind: orNull(positive), default: null },
   globalClipnorm: { key: "global_clipnorm", kind: orNull(positive), default: null },
-  clipvalue: { key: "clipvalue", kind: orNull(positive), default: null },
+  clipvalue: { key: "clipvalue", kind: orNull(positiveFloat32), default: null },
   useEma: { key: "use_ema", kind: boolean, default: false },
   emaMomentum: { key: "ema_momentum", kind: fraction, default: 0.99 },
   emaOverwriteFrequency: { key: "ema_overwrite_frequency", kind: countOrNull(1), default: null },
-  lossScaleFactor: { key: "loss_scale_factor", kind: orNull(positive), default: null },
+  lossScaleFactor: { key: "loss_scale_factor", kind: orNull(divisorFloat32), default: null },
   gradientAccumulationSteps: { key: "gradient_accumulation_steps", kind: countOrNull(2), default: null },
   beta1: { key: "beta_1", kind: belowOne, default: 0.9 },
   beta2: { key: "beta_2", kind: belowOne, default: 0.999 },
-  epsilon: { key: "epsilon", kind: nonNegative, default: 1e-7 },
+  epsilon: { key: "epsilon", kind: nonNegativeFloat32, default: 1e-7 },
   amsgrad: { key: "amsgrad", kind: boolean, default: false },
 
   formula: { key: "formula", kind: oneOf("keras", "torch"), default: "keras", own: true },

@@ -3,14 +3,14 @@
 import { AdamWError, invalid } from "./errors.js";
 import { type LearningRate, learningRateKind } from "./options.js";
 import { isSchedule } from "./schedules/schedule.js";
-import { nonNegative, parse } from "./validate.js";
+import { nonNegativeFloat32, parse } from "./validate.js";
 
-/** The value for raw iteration `step`. @throws INVALID_ARGUMENT when it is no finite number ≥ 0 */
+/** The value for raw iteration `step`. @throws INVALID_ARGUMENT when it is no finite number ≥ 0 in float32 */
 export function rateAt(rate: LearningRate, step: number, name: string): number {
   if (typeof rate === "number") return rate;
   const value = typeof rate === "function" ? rate() : rate.at(step);
-  if (nonNegative.accepts(value)) return value;
-  throw invalid(`${name} at iteration ${step}`, nonNegative.expected, value);
+  if (nonNegativeFloat32.accepts(value)) return value;
+  throw invalid(`${name} at iteration ${step}`, nonNegativeFloat32.expected, value);
 }
 
 /**

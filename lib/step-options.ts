@@ -2,7 +2,7 @@
 
 import { type StopSignal, signalKind } from "./abort-signal.js";
 import { AdamWError } from "./errors.js";
-import { parse, parseRecord, positive } from "./validate.js";
+import { parse, parseRecord, positiveFloat32 } from "./validate.js";
 
 export interface StepOptions {
   /** Multiplies the gradients: 1 / tokens, or the weight of an uneven micro-batch. @default 1 */
@@ -20,7 +20,7 @@ const owner = "the step options";
 export function parseStepOptions(options: StepOptions | undefined): number {
   if (options === undefined) return 1;
   const { gradientScale = 1 } = parseRecord(options, owner, ["gradientScale"]);
-  return parse(positive, gradientScale, "gradientScale");
+  return parse(positiveFloat32, gradientScale, "gradientScale");
 }
 
 /** As parseStepOptions(). @throws INVALID_ARGUMENT, ABORTED */

@@ -49,6 +49,21 @@ function number(expected: string, accepts: (value: number) => boolean): Kind<num
 export const nonNegative = number("a finite number ≥ 0", (value) => value >= 0);
 export const positive = number("a finite number > 0", (value) => value > 0);
 export const atLeastOne = number("a finite number ≥ 1", (value) => value >= 1);
+
+// What a step computes with in float32 may be neither infinite nor, where it must be above 0, zero there.
+function float32(expected: string, accepts: (value: number) => boolean): Kind<number> {
+  return number(`${expected} in float32`, (value) => Number.isFinite(Math.fround(value)) && accepts(value));
+}
+
+export const nonNegativeFloat32 = float32(nonNegative.expected, (value) => value >= 0);
+export const positiveFloat32 = float32(positive.expected, (value) => Math.fround(value) > 0);
+/** What values are divided by, as a product with the reciprocal. */
+export const divisorFloat32: Kind<number> = {
+  ...positiveFloat32,
+  expected: `${positiveFloat32.expected}, its reciprocal too`,
+  accepts: (value) => positiveFloat32.accepts(value) && Number.isFinite(Math.fround(1 / (value as number))),
+};
+
 /** The decay rate of an average: with 1 nothing new would ever enter it. */
 export const belowOne = number("a number in [0, 1)", (value) => value >= 0 && value < 1);
 export const fraction = number("a number in [0, 1]", (value) => value >= 0 && value <= 1);

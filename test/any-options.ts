@@ -8,6 +8,10 @@ export function anyOptions(): fc.Arbitrary<AdamWOptions> {
   const rate = fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
   const nonNegative = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
   const positive = fc.double({ min: 1e-300, noNaN: true, noDefaultInfinity: true });
+  const largest = (2 - 2 ** -23) * 2 ** 127;
+  const nonNegativeFloat32 = fc.double({ min: 0, max: largest, noNaN: true }).map((value) => value + 0);
+  const positiveFloat32 = fc.double({ min: 2 ** -149, max: largest, noNaN: true });
+  const divisorFloat32 = fc.double({ min: 2 ** -127, max: largest, noNaN: true });
   const beta = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }).map((value) => value + 0);
   const schedule = fc
     .record({ warmupTarget: nonNegative, warmupSteps: nonNegative, decaySteps: positive })
@@ -19,10 +23,10 @@ export function anyOptions(): fc.Arbitrary<AdamWOptions> {
     {
       match: fc.oneof(name, pattern, fc.record({ rank: fc.nat() }), fc.record({ maxRank: fc.nat() })),
       learningRateMultiplier: nonNegative,
-      weightDecay: nonNegative,
+      weightDecay: nonNegativeFloat32,
       beta1: beta,
       beta2: beta,
-      epsilon: nonNegative,
+      epsilon: nonNegativeFloat32,
       frozen: fc.boolean(),
       optional: fc.boolean(),
     },
@@ -32,15 +36,15 @@ export function anyOptions(): fc.Arbitrary<AdamWOptions> {
     {
       name,
       learningRate: fc.oneof(rate, schedule),
-      weightDecay: fc.oneof(nonNegative, schedule),
+      weightDecay: fc.oneof(nonNegativeFloat32, schedule),
       useEma: fc.boolean(),
       emaMomentum: beta,
       emaOverwriteFrequency: count,
-      lossScaleFactor: fc.option(positive),
+      lossScaleFactor: fc.option(divisorFloat32),
       gradientAccumulationSteps: count,
       beta1: beta,
       beta2: beta,
-      epsilon: nonNegative,
+      epsilon: nonNegativeFloat32,
       amsgrad: fc.boolean(),
       formula: fc.constantFrom("keras", "torch"),
       maximize: fc.boolean(),
@@ -56,9 +60,9 @@ export function anyOptions(): fc.Arbitrary<AdamWOptions> {
     },
     { requiredKeys: ["learningRate"] },
   );
-  const clip = fc.record({
-    clip: fc.constantFrom("clipnorm", "globalClipnorm", "clipvalue"),
-    limit: fc.option(positive),
-  });
+  const clip = fc.oneof(
+    fc.record({ clip: fc.constantFrom("clipnorm", "globalClipnorm"), limit: fc.option(positive) }),
+    fc.record({ clip: fc.constant("clipvalue"), limit: fc.option(positiveFloat32) }),
+  );
   return fc.tuple(options, clip).map(([given, { clip, limit }]) => ({ ...given, [clip]: limit }) as AdamWOptions);
 }

@@ -173,6 +173,8 @@ describe("configuration", () => {
         () => resolveLossScaleOptions({ initialScale: 0.5, minimumScale: 1 }),
         "for initialScale but received 0.5",
       );
+      rejects(() => resolveLossScaleOptions({ minimumScale: 2 ** -128 }), "its reciprocal too for minimumScale");
+      rejects(() => resolveLossScaleOptions({ maximumScale: 2 ** 128 }), "in float32", "for maximumScale");
       rejects(() => resolveLossScaleOptions({ initialScale: 0 }), "a finite number > 0 for initialScale");
       rejects(() => configToLossScale({ dynamic: true }), 'Unknown key "dynamic"');
     });

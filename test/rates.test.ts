@@ -9,9 +9,11 @@ describe("rates", () => {
     const { optimizer } = pair({ learningRate: 0.1 });
     optimizer.learningRate = 0.3;
     expect(optimizer.learningRate).to.equal(0.3);
-    rejects(() => {
-      optimizer.learningRate = -1;
-    }, "learningRate");
+    for (const rate of [-1, 1e39]) {
+      rejects(() => {
+        optimizer.learningRate = rate;
+      }, `for learningRate but received ${rate}`);
+    }
     optimizer.learningRate = new CosineDecay({ initialLearningRate: 0.5, decaySteps: 10 });
     expect(optimizer.step()!.learningRate).to.equal(0.5);
     rejects(() => {
@@ -39,12 +41,21 @@ describe("rates", () => {
     expect(calls, "not for a step that is not issued").to.equal(2);
   });
 
-  it("a rate that is no number is an error that changes nothing", () => {
+  it("a rate that is no number or none in float32 is an error that changes nothing", () => {
     const nan = { at: () => Number.NaN, getConfig: () => ({}) };
-    for (const options of [{ learningRate: nan }, { learningRate: () => -1 }, { weightDecay: nan }] as AdamWOptions[]) {
+    const huge = { at: () => 1e39, getConfig: () => ({}) };
+    const cases: AdamWOptions[] = [
+      { learningRate: nan },
+      { learningRate: () => -1 },
+      { weightDecay: nan },
+      { learningRate: huge },
+      { learningRate: () => 1e39 },
+      { weightDecay: huge },
+    ];
+    for (const options of cases) {
       const built = pair(options);
       const before = snapshot(built);
-      rejects(() => built.optimizer.step(), "at iteration 0", "a finite number ≥ 0");
+      rejects(() => built.optimizer.step(), "at iteration 0", "a finite number ≥ 0 in float32");
       expect(snapshot(built)).to.deep.equal(before);
     }
   });

@@ -2,25 +2,39 @@ import { expect } from "chai";
 import {
   belowOne,
   countOrNull,
+  divisorFloat32,
   fraction,
   integerFrom,
   isRecord,
   type Kind,
   listOf,
   nonNegative,
+  nonNegativeFloat32,
   oneOf,
   orNull,
   parse,
   parseRecord,
   positive,
+  positiveFloat32,
   steps,
 } from "../lib/validate.js";
 import { rejects } from "./rejects.js";
+
+/** The largest number that float32 holds. */
+const largest = (2 - 2 ** -23) * 2 ** 127;
 
 describe("validate", () => {
   const cases: [name: string, kind: Kind<never>, good: unknown[], bad: unknown[]][] = [
     ["nonNegative", nonNegative as Kind<never>, [0, -0, 5e-324, 1e300], [-1, Number.NaN, Infinity, "1", null, 1n]],
     ["positive", positive as Kind<never>, [5e-324, 1], [0, -1, Infinity]],
+    [
+      "nonNegativeFloat32",
+      nonNegativeFloat32 as Kind<never>,
+      [0, -0, 5e-324, 2 ** -149, largest],
+      [-1, -5e-324, 2 ** 128, 1e39, Number.NaN, Infinity, "1"],
+    ],
+    ["positiveFloat32", positiveFloat32 as Kind<never>, [2 ** -149, largest], [0, 2 ** -150, 1e-300, 1e39, Infinity]],
+    ["divisorFloat32", divisorFloat32 as Kind<never>, [2 ** -127, largest], [0, 2 ** -128, 2 ** -149, 1e39, -1]],
     ["belowOne", belowOne as Kind<never>, [0, 0.999], [1, -0.1, Number.NaN]],
     ["fraction", fraction as Kind<never>, [0, 1], [1.1, -0.1]],
     ["steps", steps as Kind<never>, [1, 937.5], [0, Infinity]],

@@ -1,7 +1,7 @@
 /** The state that is not slots or parameters, as a checkpoint has it: counts, loss scale, learning rate. */
 
 import { accumulationSteps } from "../hyper.js";
-import { integerFrom, type Kind, nonNegative } from "../validate.js";
+import { integerFrom, type Kind, nonNegativeFloat32 } from "../validate.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { readCount } from "./counts.js";
 import { CheckpointError } from "./errors.js";
@@ -62,7 +62,7 @@ function readCounts(state: OptimizerState, checkpoint: Checkpoint, updates: Floa
           }
         : undefined,
     updates,
-    learningRate: learningRate === null ? null : read(nonNegative, "learning_rate", learningRate, 0),
+    learningRate: learningRate === null ? null : read(nonNegativeFloat32, "learning_rate", learningRate, 0),
   };
 }
 

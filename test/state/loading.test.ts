@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { expect } from "chai";
+import { coreOf } from "../../lib/adamw.js";
 import { AdamW, type AdamWOptions, CheckpointError } from "../../lib/index.js";
 import { indexName } from "../../lib/state/own-format.js";
 import { fingerprint, make, train } from "./cases.js";
@@ -61,6 +62,16 @@ describe("loading", () => {
     const kept = simple({ learningRate: 7 }, 3);
     await kept.optimizer.load(file("rate"), { config: "keep" });
     expect(kept.optimizer.learningRate).to.equal(7);
+  });
+
+  it("takes no learning rate that float32 cannot hold", async () => {
+    const { optimizer } = simple({ learningRate: 0.125 }, 3);
+    const huge = simple({}, 3).optimizer;
+    huge[coreOf].rates.restoreLearningRate(1e39);
+    await huge.save(file("huge rate"));
+    const loading = optimizer.load(file("huge rate"), { config: "keep" });
+    await rejectsLater("CHECKPOINT", loading, "learning_rate", "expected a finite number ≥ 0 in float32");
+    expect(optimizer.learningRate).to.equal(0.125);
   });
 
   it("is strict: it says of each parameter why it does not fit, and changes nothing", async () => {
