@@ -58,7 +58,6 @@ constexpr LayoutTable kLayoutTable = describe_all(Layouts{});
 
 /// Optional streams. A set of them is a template argument of the kernels, so an absent stream costs nothing.
 enum OptionalStream : unsigned { kMaxMoment2 = 1, kEma = 2, kAccumulator = 4 };
-constexpr unsigned kStreamSets = 8;
 
 /// What the optimizer keeps per parameter, in the order of Row::slots; a slot with stream 0 is always there.
 struct Slot {
@@ -69,5 +68,18 @@ enum SlotIndex : int { kMoment1Slot, kMoment2Slot, kMaxMoment2Slot, kEmaSlot, kA
 constexpr Slot kSlotTable[kSlots] = {
     {"moment1", 0}, {"moment2", 0}, {"maxMoment2", kMaxMoment2}, {"ema", kEma}, {"accumulator", kAccumulator},
 };
+
+static_assert(kSlotTable[kSlots - 1].name != nullptr, "every SlotIndex has its row");
+
+/// How many sets the optional streams of some slots have, the empty one included.
+template <size_t count>
+constexpr unsigned count_stream_sets(const Slot (&slots)[count]) {
+  unsigned all = 0;
+  for (const Slot& slot : slots) all |= slot.stream;
+  return all + 1;
+}
+
+/// The kernels of a layout: a table has one for each set.
+constexpr unsigned kStreamSets = count_stream_sets(kSlotTable);
 
 }  // namespace adamw

@@ -211,9 +211,19 @@ void fold_order(const Device& device) {
   same("the global norm", report.global_norm, std::sqrt(total));
 }
 
+/// A slot that comes with a stream of its own doubles the kernels, without anybody counting them.
+void stream_sets() {
+  constexpr Slot always[] = {{"moment1", 0}, {"moment2", 0}};
+  constexpr Slot one_more[] = {
+      {"moment1", 0}, {"maxMoment2", kMaxMoment2}, {"ema", kEma}, {"accumulator", kAccumulator}, {"new", 8}};
+  expect(count_stream_sets(always) == 1, "no optional stream");
+  expect(count_stream_sets(one_more) == 2 * kStreamSets, "one more stream");
+}
+
 }  // namespace
 
 int main() {
+  check::test("a stream of a slot doubles the sets of streams", stream_sets);
   check::test("powers are repeated squarings", powers);
   check::test("the clip factor is exactly 1 within the limit", clip_factors);
   check::test("accumulation updates every n-th step and counts both ways", accumulation);
