@@ -79,7 +79,8 @@ export class AdamW {
   }
 
   /**
-   * Gives parameters other memory of the same length; the state stays. What is absent stays bound.
+   * Gives parameters other memory of the same length; the state stays. What is absent stays bound. While averages are
+   * swapped in, new memory must hold what the old memory held: restoreEma() makes it the average.
    *
    * @throws NOT_BUILT, BUSY, INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED
    */

@@ -95,6 +95,19 @@ describe("averages", () => {
     expect([...moved]).to.deep.equal(before);
   });
 
+  it("are what memory that is bound while they are swapped holds", () => {
+    const { optimizer, kernel } = pair(options);
+    optimizer.step();
+    const before = [...kernel];
+    optimizer.swapEma();
+    const other = Float32Array.of(5, 6, 7, 8);
+    optimizer.rebind([{ name: "dense/kernel", value: other }]);
+    optimizer.restoreEma();
+    expect([...other]).to.deep.equal(before);
+    optimizer.finalizeVariableValues();
+    expect([...other]).to.deep.equal([5, 6, 7, 8]);
+  });
+
   it("do not exist without useEma: swapping is an error, finalizing does nothing, as in Keras", () => {
     const { optimizer, kernel } = pair();
     rejects(() => optimizer.swapEma(), "useEma");
