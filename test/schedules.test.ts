@@ -62,6 +62,11 @@ describe("schedules", () => {
     });
   });
 
+  it("CosineDecay begins at a target without warmupSteps, as Keras' does", () => {
+    const schedule = new CosineDecay({ initialLearningRate: 1, decaySteps: 10, warmupTarget: 4 });
+    expectRates(schedule, { 0: 4, 5: 2, 10: 0 });
+  });
+
   describe("CosineDecayRestarts", () => {
     for (const tMul of [1, 1.1, 1.3, 1.5, 2, 3]) {
       for (const firstDecaySteps of [1, 7, 10, 1000]) {
