@@ -37,12 +37,12 @@ export type { LoadOptions, LoadReport } from "./state/load.js";
 export {
   CheckpointManager,
   type ResumeReport,
-  type Saveable,
 } from "./state/manager.js";
 export type { CheckpointManagerOptions, ManagedSaveOptions } from "./state/manager-options.js";
 export type { NotLoaded } from "./state/misfits.js";
 export type { Rename } from "./state/rename.js";
 export type { SaveOptions, SaveReport } from "./state/save.js";
+export type { Saveable } from "./state/saveable.js";
 export type { AsyncStepOptions, StepOptions } from "./step-options.js";
 export type { StepReport } from "./step-report.js";
 export { Event, Graph, Stream } from "./stream.js";

@@ -2,7 +2,7 @@
 
 import { AdamWError } from "../errors.js";
 import { inspection, shownAs } from "../inspection.js";
-import { type Kind, parse } from "../validate.js";
+import { parse } from "../validate.js";
 import { CheckpointFolder } from "./checkpoint-folder.js";
 import { CheckpointError } from "./errors.js";
 import type { LoadOptions, LoadReport } from "./load.js";
@@ -15,16 +15,8 @@ import {
   resolveManagerOptions,
   shownOptions,
 } from "./manager-options.js";
-import type { SaveOptions, SaveReport } from "./save.js";
-
-/** What the manager needs of an AdamW or a LossScaleOptimizer. */
-export interface Saveable {
-  readonly iterations: number;
-  /** Of the newest step: raw steps tell states within an accumulation apart. */
-  readonly report?: { readonly microStep: number } | null;
-  save(path: string, options?: SaveOptions): Promise<SaveReport>;
-  load(path: string, options?: LoadOptions): Promise<LoadReport>;
-}
+import type { SaveReport } from "./save.js";
+import { checkBuilt, type Saveable, saveableKind } from "./saveable.js";
 
 export interface ResumeReport extends LoadReport {
   /** Newer checkpoints that are damaged or gone, and why. */
@@ -36,11 +28,6 @@ interface Described {
   readonly place: string;
   readonly metadata: Metadata;
 }
-
-const saveable: Kind<Saveable> = {
-  expected: "an AdamW or a LossScaleOptimizer",
-  accepts: (value) => typeof (value as Saveable | null)?.save === "function",
-};
 
 /**
  * Saves an optimizer now and then, and finds the newest checkpoint that is whole.
@@ -74,7 +61,7 @@ export class CheckpointManager {
 
   /** @throws INVALID_ARGUMENT */
   constructor(optimizer: Saveable, options: CheckpointManagerOptions) {
-    parse(saveable, optimizer, "optimizer");
+    parse(saveableKind, optimizer, "optimizer");
     this.#optimizer = optimizer;
     this.#options = resolveManagerOptions(options);
     this.#folder = new CheckpointFolder(this.#options.folder);
@@ -88,10 +75,11 @@ export class CheckpointManager {
    *
    * @returns what can be awaited or left: `await` waits as `finish` does, so that every save that is due is made, at
    *   the iteration that it is due at, and throws what failed
-   * @throws INVALID_ARGUMENT without `everySteps` and `everyMinutes`, and for wrong options
+   * @throws NOT_BUILT; INVALID_ARGUMENT without `everySteps` and `everyMinutes`, and for wrong options
    */
   afterStep(options: ManagedSaveOptions = {}): Promise<void> {
     this.#rethrow();
+    checkBuilt(this.#optimizer);
     const metadata = parseManagedSave(options, "afterStep");
     const { everySteps, everyMinutes } = this.#options;
     if (everySteps === undefined && everyMinutes === undefined) {
@@ -130,6 +118,7 @@ export class CheckpointManager {
    */
   async save(options: ManagedSaveOptions = {}): Promise<SaveReport> {
     this.#rethrow();
+    checkBuilt(this.#optimizer);
     const metadata = parseManagedSave(options, "save");
     while (this.#saving !== null) await this.#saving;
     if (options.metadata !== undefined) return this.#begin(metadata);
@@ -193,11 +182,12 @@ export class CheckpointManager {
   /**
    * Loads the newest checkpoint that is whole; null when there is none and never was one.
    *
-   * @throws what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged; CHECKPOINT when
+   * @throws NOT_BUILT, checkpoint or none; what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged; CHECKPOINT when
    *   the one that was saved last is gone and there is no other
    */
   async resume(options: LoadOptions = {}): Promise<ResumeReport | null> {
     this.#rethrow();
+    checkBuilt(this.#optimizer);
     const { names, gone } = await this.#folder.inOrder();
     const damaged: CheckpointError[] = gone ? [gone] : [];
     for (const name of names) {
