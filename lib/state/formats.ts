@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { AdamWError } from "../errors.js";
 import { ByteFile, readBytes } from "./byte-file.js";
 import type { Checkpoint, Contents } from "./checkpoint.js";
+import { CheckpointFolder } from "./checkpoint-folder.js";
 import { CheckpointError, fileError } from "./errors.js";
 import { foreignKind } from "./foreign-files.js";
 import { openForeignSafetensors } from "./foreign-safetensors.js";
@@ -108,15 +109,27 @@ async function open(path: string, options: OpenOptions): Promise<Checkpoint> {
   }
 }
 
-/** A folder of shards, or else one of TensorFlow.js. */
+/** A folder of shards, or else one of TensorFlow.js. @throws CHECKPOINT for what is neither, a manager's folder too */
 async function openFolder(path: string): Promise<Checkpoint> {
   const names = await readdir(path).catch((error: unknown) => {
     throw fileError(path, error);
   });
-  const isTfjs = names.includes(manifestName) && !names.includes(indexName);
-  if (!isTfjs) return openFolderOfShards(path);
+  if (names.includes(indexName)) return openFolderOfShards(path);
+  if (!names.includes(manifestName)) {
+    await refuseManagers(path);
+    return openFolderOfShards(path);
+  }
   const manifest = manifestPath(path);
   return openTfjs(manifest, await readJsonFile(manifest));
+}
+
+/** A folder holds many checkpoints, and which one is meant is not guessed. @throws CHECKPOINT for that of a manager */
+async function refuseManagers(path: string): Promise<void> {
+  const folder = new CheckpointFolder(path);
+  const [newest] = (await folder.inOrder()).names;
+  if (newest === undefined) return;
+  const problem = `no checkpoint, but the folder of a CheckpointManager, which loads the newest with resume(): that is ${folder.pathOf(newest)}`;
+  throw new CheckpointError(path, problem);
 }
 
 export interface FormatWriteOptions extends WriteOptions {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { expect } from "chai";
 import { AdamW, CheckpointManager, LossScaleOptimizer } from "../../lib/index.js";
 import { makeManaged as make } from "./managed.js";
@@ -23,5 +24,27 @@ describe("resuming", () => {
     const manager = new CheckpointManager(optimizer, { folder: file("full") });
     optimizer.dispose();
     await rejectsLater("DISPOSED", manager.resume());
+  });
+
+  it("is what a load of the whole folder is told to do, with the newest by its path", async () => {
+    const { optimizer, step } = make();
+    for (const shardBytes of [undefined, 100]) {
+      const folder = file(`whole-${shardBytes}`);
+      const manager = new CheckpointManager(optimizer, { folder, save: { shardBytes } });
+      for (let i = 0; i < 2; i += 1) {
+        step();
+        await manager.save();
+      }
+      const [newest = ""] = await manager.checkpoints();
+      const message = "the folder of a CheckpointManager, which loads the newest with resume(): that is";
+      await rejectsLater(
+        "CHECKPOINT",
+        optimizer.load(folder),
+        `${folder}: no checkpoint`,
+        message,
+        join(folder, newest),
+      );
+      await optimizer.load(join(folder, newest));
+    }
   });
 });
