@@ -51,9 +51,14 @@ export function writeFields<T extends object>(fields: Fields<T>, resolved: T): R
     const value: unknown = Reflect.get(resolved, name);
     if (value === undefined) continue;
     const written = write(field.kind, value);
-    if (!field.own || !sameJson(written, write(field.kind, field.default))) json[field.key] = written;
+    if (!field.own || !isDefaultJson(field, written)) json[field.key] = written;
   }
   return json;
+}
+
+/** Whether JSON says of a field what it is without a word. */
+export function isDefaultJson<T>(field: Field<T>, json: unknown): boolean {
+  return "default" in field && sameJson(json, write(field.kind, field.default as T));
 }
 
 /** The resolved fields that say something to a reader: those that are required, and those that are not the default. */
@@ -72,7 +77,7 @@ function sameValue(value: unknown, fallback: unknown): boolean {
 }
 
 function sameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 }
 
 /**

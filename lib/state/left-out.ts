@@ -1,8 +1,8 @@
 /** What of a checkpoint a format has no place for, for people to be told. */
 
+import { classFields } from "../class-fields.js";
 import { either, some } from "../errors.js";
-import { lossScaleFields } from "../loss-scale-options.js";
-import { optionFields } from "../options.js";
+import { type Field, isDefaultJson } from "../fields.js";
 import { isRecord } from "../validate.js";
 import { type Checkpoint, isScaled } from "./checkpoint.js";
 import type { WritableFormat } from "./format-names.js";
@@ -10,57 +10,77 @@ import { adamConfig } from "./keras-layout.js";
 import { splitTensorName, valueName } from "./names.js";
 
 interface Place {
-  /** Where the state goes. */
+  /** What people call it. */
   readonly name: string;
   readonly metadata: boolean;
   readonly lossScale: boolean;
+  /** What becomes of an option there. */
+  becomes(field: Field<unknown>): "said" | "number" | "settings" | "left";
 }
 
-/** Our own format has a place for everything. */
-const places: Partial<Record<WritableFormat, Place>> = {
-  torch: { name: "PyTorch's state_dict", metadata: true, lossScale: true },
-  keras: { name: "the optimizer in Keras' files", metadata: false, lossScale: true },
-  tfjs: { name: "TensorFlow.js' Adam", metadata: true, lossScale: false },
+/** Formats that say a few numbers of each parameter. */
+const said = new Set(["formula", "beta_1", "beta_2", "epsilon", "amsgrad", "maximize"]);
+const becomesNumbers: Place["becomes"] = ({ key }) => {
+  if (key === "learning_rate" || key === "weight_decay") return "number";
+  if (key === "groups" || key === "exclude_from_weight_decay") return "settings";
+  return said.has(key) ? "said" : "left";
 };
 
-/** What people call the place of the state in a file of this format; undefined where the file is all of it. */
-export function placeName(format: WritableFormat): string | undefined {
-  return places[format]?.name;
-}
+/** Our own format has a place for everything. A `.keras` file says options, and those that are not Keras' are errors. */
+const places: Partial<Record<WritableFormat, Place>> = {
+  torch: { name: "PyTorch's state_dict", metadata: true, lossScale: true, becomes: becomesNumbers },
+  keras: {
+    name: "the optimizer in Keras' files",
+    metadata: false,
+    lossScale: true,
+    becomes: ({ own }) => (own ? "left" : "said"),
+  },
+  tfjs: { name: "TensorFlow.js' Adam", metadata: true, lossScale: false, becomes: becomesNumbers },
+};
 
 /** A sentence each. `written` are the names of the checkpoint's tensors that went into the file, in whatever form. */
 export function leftOut(checkpoint: Checkpoint, format: WritableFormat, written: ReadonlySet<string>): string[] {
-  const known = places[format];
-  if (!known) return [];
+  const place = places[format];
+  if (!place) return [];
   const { tensors, metadata } = checkpoint;
-  const options = format === "keras" ? beyondKeras(checkpoint) : [];
   const names = [...tensors.keys()].filter((name) => !written.has(name));
   const others = names.filter((name) => splitTensorName(name)?.role !== valueName);
+  const options = toldOptions(checkpoint);
+  const becoming = (what: ReturnType<Place["becomes"]>) =>
+    options.filter(({ field }) => place.becomes(field) === what).map(({ name }) => name);
+  const left = becoming("left");
+  const schedules = options.filter(({ field, json }) => place.becomes(field) === "number" && isRecord(json));
   const parts: [what: string, isLeft: boolean][] = [
     ["parameters are", names.length > others.length],
     [`${some(others)} ${others.length === 1 ? "is" : "are"}`, others.length > 0],
-    ["the loss scale is", !known.lossScale && isScaled(checkpoint)],
-    ["metadata is", !known.metadata && Object.keys(metadata).length > 0],
-    [`${either(options, "and")} ${options.length === 1 ? "is" : "are"}`, options.length > 0],
+    ["the loss scale is", !place.lossScale && isScaled(checkpoint)],
+    ["metadata is", !place.metadata && Object.keys(metadata).length > 0],
+    [`${either(left, "and")} ${left.length === 1 ? "is" : "are"}`, left.length > 0],
   ];
-  return parts.filter(([, isLeft]) => isLeft).map(([what]) => `${what} not part of ${known.name}: left out`);
+  return [
+    ...parts.filter(([, isLeft]) => isLeft).map(([what]) => `${what} not part of ${place.name}: left out`),
+    ...schedules.map(({ name }) => `${name}: of the schedule the number that it has reached is written`),
+    ...becoming("settings").map((name) => `${name}: written as the settings of each parameter`),
+  ];
 }
 
-/** Of no effect on a number. */
-const effectless = new Set(["zero_gradients", "report_norms"]);
+/** They change no number of a training that goes on: names, the scale to begin with, and what is only for the program. */
+const effectless = new Set(["name", "initial_scale", "zero_gradients", "report_norms"]);
 
-/**
- * Options that are not the default and that Keras does not have. A `.keras` file, which says options, has none of them.
- */
-function beyondKeras({ optimizer }: Checkpoint): string[] {
+interface ToldOption {
+  /** In TypeScript. */
+  readonly name: string;
+  readonly field: Field<unknown>;
+  readonly json: unknown;
+}
+
+/** Options that are not the default: whoever goes on with the state has to be given them again. */
+function toldOptions({ optimizer }: Checkpoint): ToldOption[] {
   if (optimizer === null) return [];
   const outer = isRecord(optimizer.config) ? optimizer.config : {};
   const given = { ...outer, ...adamConfig(optimizer) };
-  const fields: [string, { readonly key: string; readonly own?: true }][] = [
-    ...Object.entries(lossScaleFields),
-    ...Object.entries(optionFields),
-  ];
-  return fields
-    .filter(([, { key, own }]) => own && given[key] !== undefined && !effectless.has(key))
-    .map(([name]) => name);
+  const fields = { ...classFields.get("LossScaleOptimizer"), ...classFields.get("AdamW") };
+  return Object.entries(fields)
+    .map(([name, field]) => ({ name, field, json: given[field.key] }))
+    .filter(({ field, json }) => json !== undefined && !effectless.has(field.key) && !isDefaultJson(field, json));
 }

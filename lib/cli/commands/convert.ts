@@ -14,7 +14,6 @@ import {
 import { scanCheckpoint } from "../checkpoint-scan.js";
 import { wrongValue } from "../exit.js";
 import { formatBytes } from "../format.js";
-import { optionsLeftOut } from "../options-left-out.js";
 import { progressLine } from "../progress.js";
 import { print, printJson, warn } from "../terminal.js";
 
@@ -55,8 +54,7 @@ function convert(input: string, output: string, options: Options): Promise<void>
     const report = await writeCheckpoint(output, checkpoint, { format, shardBytes, progress }).finally(() =>
       line.end(),
     );
-    const { bytes, tensors } = report;
-    const leftOut = [...report.leftOut, ...optionsLeftOut(checkpoint, format)];
+    const { bytes, tensors, leftOut } = report;
     if (json) return printJson({ input, output, from: opened.format, to: format, tensors, bytes, leftOut });
     for (const what of leftOut) warn(what);
     const { size } = checkpoint.tensors;
