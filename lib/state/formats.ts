@@ -101,6 +101,8 @@ async function open(path: string, options: OpenOptions): Promise<Checkpoint> {
     if (signature) return await signature.open(file, options);
     const foreign = foreignKind(start);
     if (foreign !== undefined) throw new CheckpointError(path, `no checkpoint: the file is ${foreign}`, { offset: 0 });
+    // Less than the length of a safetensors header, which begins such a file.
+    if (file.size < 8) throw new CheckpointError(path, `no checkpoint, or one that was cut: ${file.size} bytes in all`);
     const safetensors = await readSafetensors(file);
     return isOwn(safetensors.metadata) ? readOwn(safetensors) : openForeignSafetensors(safetensors);
   } catch (error) {

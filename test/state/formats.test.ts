@@ -56,11 +56,22 @@ describe("the format of a file", () => {
       ["model.gguf", Buffer.from("GGUF\x03\x00\x00\x00\x00\x00\x00\x00", "latin1"), "a GGUF model"],
       ["state.pkl", Buffer.from("\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00}.", "latin1"), "a bare pickle of Python"],
       ["state.gz", gzipSync(Buffer.alloc(40)), "a compressed file: unpack it first"],
+      ["state.bz2", Buffer.from("BZh91AY&SY\x00\x00\x00\x00", "latin1"), "a compressed file: unpack it first"],
+      ["plot.png", Buffer.from("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "latin1"), "a PNG image"],
+      ["photo.jpg", Buffer.from("\xff\xd8\xff\xe0\x00\x10JFIF\x00", "latin1"), "a JPEG image"],
+      ["paper.pdf", Buffer.from("%PDF-1.7\n%\xe2\xe3", "latin1"), "a PDF document"],
+      ["zeros", Buffer.alloc(1000), "one that begins with zeros, as where data never reached the disk"],
       ["notes", Buffer.from("epoch,loss\n1,0.5\n"), "a text file"],
+      ["short.pt", Buffer.from("hello"), "a text file"],
     ];
     for (const [name, bytes, kind] of files) {
       await writeFile(file(name), bytes);
       await rejectsLater("CHECKPOINT", make().load(file(name)), file(name), `the file is ${kind}`);
+    }
+    for (const bytes of [Buffer.from("hi\n"), Buffer.alloc(7)]) {
+      await writeFile(file("few"), bytes);
+      const problem = `few: no checkpoint, or one that was cut: ${bytes.length} bytes in all`;
+      await rejectsLater("CHECKPOINT", make().load(file("few")), problem);
     }
     for (const json of ['{ "epoch": 3 }', '{ "weightsManifest": {} }', '{"model_state": [1, 2]}']) {
       await writeFile(file("some.json"), json);
