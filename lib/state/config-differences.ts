@@ -84,15 +84,21 @@ function asGiven(rate: unknown): unknown {
   return lengths.map((digits) => Number(rate.toPrecision(digits))).find((short) => Math.fround(short) === rate) ?? rate;
 }
 
-/** As it is written in TypeScript. */
+/** As it is written in TypeScript; what is absent is the default. */
 function shown(json: unknown, field: Field<unknown> | undefined): string {
-  if (json === undefined) return "the default";
+  if (json === undefined) return field && "default" in field ? describe(field.default) : "absent";
   if (isEnvelope(json)) return String(json.class_name);
+  if (typeof json === "number") return spelled(json);
   try {
     return describe(field ? read(field.kind, json, field.key, (nested) => nested) : json);
   } catch {
     return describe(json);
   }
+}
+
+/** JavaScript writes 0.000001, and then 1e-7: numbers that are compared are small in one spelling. */
+function spelled(value: number): string {
+  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential() : describe(value);
 }
 
 function isEnvelope(value: unknown): value is Envelope {

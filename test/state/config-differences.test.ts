@@ -34,6 +34,19 @@ describe("loading into other options", () => {
     expect(limited.lossScale).to.equal(8);
   });
 
+  it("says both values, defaults too, and small numbers in one spelling", async () => {
+    const { optimizer } = simple({ formula: "torch", epsilon: 1e-6, weightDecay: 0 }, 3);
+    await optimizer.save(file("values"));
+    await rejectsLater(
+      "CHECKPOINT",
+      simple({ nonFinite: "skip" }, 3).optimizer.load(file("values")),
+      'formula is "torch" in the file and "keras" here',
+      'nonFinite is "propagate" in the file and "skip" here',
+      "epsilon is 1e-6 in the file and 1e-7 here",
+      "weightDecay is 0 in the file and 0.004 here",
+    );
+  });
+
   it("calls options that differ what they are called in TypeScript, in groups and schedules too", async () => {
     const cosine = (decaySteps: number) => new schedules.CosineDecay({ initialLearningRate: 0.1, decaySteps });
     const group = { match: /bias$/, optional: true };
@@ -51,7 +64,7 @@ describe("loading into other options", () => {
       "CHECKPOINT",
       other({}),
       "learningRate is CosineDecay in the file and 0.001 here",
-      "and the default here",
+      "in the file and [] here",
     );
     const join = new schedules.Join({ schedules: [cosine(9)], boundaries: [] });
     await rejectsLater(
