@@ -13,6 +13,7 @@ import { type AdamWOptions, type LearningRate, resolveOptions } from "./options.
 import type { Parameter, ParameterInit } from "./parameters.js";
 import { type OptimizerPlan, type PlannedParameter, planMemory } from "./plan.js";
 import { parseRebindings, type Rebinding } from "./rebinding.js";
+import type { FilePath } from "./state/file-path.js";
 import { type LoadOptions, type LoadReport, loadOptimizer } from "./state/load.js";
 import { type SaveOptions, type SaveReport, saveOptimizer } from "./state/save.js";
 import { type AsyncStepOptions, parseAsyncStepOptions, parseStepOptions, type StepOptions } from "./step-options.js";
@@ -221,7 +222,7 @@ export class AdamW {
    *
    * @throws NOT_BUILT, BUSY, INVALID_ARGUMENT, FILE, ABORTED
    */
-  async save(path: string, options?: SaveOptions): Promise<SaveReport> {
+  async save(path: FilePath, options?: SaveOptions): Promise<SaveReport> {
     return saveOptimizer(
       this[coreOf].state("save", () => serialize(this)),
       path,
@@ -234,7 +235,7 @@ export class AdamW {
    *
    * @throws NOT_BUILT, BUSY, CHECKPOINT, INVALID_ARGUMENT, FILE, ABORTED
    */
-  async load(path: string, options?: LoadOptions): Promise<LoadReport> {
+  async load(path: FilePath, options?: LoadOptions): Promise<LoadReport> {
     return loadOptimizer(
       this[coreOf].state("load", () => serialize(this)),
       path,

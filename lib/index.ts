@@ -33,6 +33,7 @@ export { isSchedule, type LearningRateSchedule } from "./schedules/schedule.js";
 export { type DeserializeOptions, deserialize, serialize } from "./serialize.js";
 export type { Progress } from "./state/checkpoint.js";
 export { CheckpointError } from "./state/errors.js";
+export type { FilePath } from "./state/file-path.js";
 export type { LoadOptions, LoadReport } from "./state/load.js";
 export {
   CheckpointManager,

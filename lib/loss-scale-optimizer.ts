@@ -22,6 +22,7 @@ import {
 import type { LearningRate } from "./options.js";
 import type { Parameter, ParameterInit } from "./parameters.js";
 import type { Rebinding } from "./rebinding.js";
+import type { FilePath } from "./state/file-path.js";
 import { type LoadOptions, type LoadReport, loadOptimizer } from "./state/load.js";
 import type { OptimizerState } from "./state/optimizer-state.js";
 import { type SaveOptions, type SaveReport, saveOptimizer } from "./state/save.js";
@@ -204,11 +205,11 @@ export class LossScaleOptimizer {
     return new this(optimizer as AdamW, options);
   }
 
-  async save(path: string, options?: SaveOptions): Promise<SaveReport> {
+  async save(path: FilePath, options?: SaveOptions): Promise<SaveReport> {
     return saveOptimizer(this.#state("save"), path, options);
   }
 
-  async load(path: string, options?: LoadOptions): Promise<LoadReport> {
+  async load(path: FilePath, options?: LoadOptions): Promise<LoadReport> {
     return loadOptimizer(this.#state("load"), path, options);
   }
 

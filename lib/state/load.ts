@@ -5,6 +5,7 @@ import { AdamWError } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
 import { boolean, isRecord, type Kind, oneOf, text } from "../validate.js";
 import type { Checkpoint, TransferOptions } from "./checkpoint.js";
+import { type FilePath, parsePath } from "./file-path.js";
 import { openCheckpoint } from "./formats.js";
 import { planLoad } from "./load-plan.js";
 import type { NotLoaded } from "./misfits.js";
@@ -13,7 +14,7 @@ import { newAverages } from "./new-averages.js";
 import type { OptimizerState } from "./optimizer-state.js";
 import type { Rename } from "./rename.js";
 import { restoreCounts, verifyCounts } from "./restored-counts.js";
-import { callbackKind, parsePath } from "./transfer-options.js";
+import { callbackKind } from "./transfer-options.js";
 import { Transfers } from "./transfers.js";
 
 export interface LoadOptions extends TransferOptions {
@@ -75,9 +76,13 @@ type ResolvedLoadOptions = LoadOptions & Required<Pick<LoadOptions, "mode" | "co
  * @throws CHECKPOINT, FILE, ABORTED, BUSY, INVALID_ARGUMENT; nothing was changed then, unless the message says that the
  *   file failed when it was read for the second time, and then steps throw until a load succeeds
  */
-export async function loadOptimizer(state: OptimizerState, path: string, given: LoadOptions = {}): Promise<LoadReport> {
+export async function loadOptimizer(
+  state: OptimizerState,
+  file: FilePath,
+  given: LoadOptions = {},
+): Promise<LoadReport> {
   const options = resolveFields(loadFields, given, "the options of load") as ResolvedLoadOptions;
-  parsePath(path);
+  const path = parsePath(file);
   const release = state.hold("A checkpoint is being loaded");
   try {
     const layout = { ...state.options, names: state.engine.trained.map(({ name }) => name) };

@@ -1,12 +1,13 @@
 /** When a manager saves, where, and how. */
 
 import { type Fields, resolveFields } from "../fields.js";
-import { integerFrom, isRecord, type Kind, parse, positive, text } from "../validate.js";
+import { integerFrom, isRecord, type Kind, parse, positive } from "../validate.js";
+import { type FilePath, pathKind } from "./file-path.js";
 import { metadataKind, type SaveOptions } from "./save.js";
 
 export interface CheckpointManagerOptions {
   /** Where the checkpoints are; made when it is missing. */
-  folder: string;
+  folder: FilePath;
   /** Save once so many iterations have passed since the last save. */
   everySteps?: number | undefined;
   /** Save once so many minutes have passed since the last save. */
@@ -39,7 +40,7 @@ const saveOptions: Kind<SaveOptions> = {
 const defaultKeep = 3;
 
 const fields: Fields<CheckpointManagerOptions> = {
-  folder: { key: "folder", kind: text },
+  folder: { key: "folder", kind: pathKind },
   everySteps: { key: "every_steps", kind: integerFrom(1), default: undefined },
   everyMinutes: { key: "every_minutes", kind: positive, default: undefined },
   keep: { key: "keep", kind: integerFrom(1), default: defaultKeep },
@@ -51,7 +52,7 @@ const managedSaveFields: Fields<ManagedSaveOptions> = {
 };
 
 export type ResolvedManagerOptions = CheckpointManagerOptions &
-  Required<Pick<CheckpointManagerOptions, "keep" | "save">>;
+  Required<Pick<CheckpointManagerOptions, "keep" | "save">> & { readonly folder: string };
 
 export type Metadata = Readonly<Record<string, string>>;
 

@@ -6,6 +6,7 @@ import { type Fields, resolveFields } from "../fields.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf, parse } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { checkSignal } from "./errors.js";
+import { type FilePath, parsePath } from "./file-path.js";
 import { formatOf, isShardIndex, shardedFormats, type WritableFormat, writableFormats } from "./format-names.js";
 import { writeCheckpoint } from "./formats.js";
 import { ownFormat } from "./metadata.js";
@@ -19,7 +20,7 @@ import {
 } from "./optimizer-state.js";
 import { rotate } from "./rotation.js";
 import { snapshotOf } from "./snapshot.js";
-import { callbackKind, parsePath } from "./transfer-options.js";
+import { callbackKind } from "./transfer-options.js";
 
 export interface SaveOptions extends TransferOptions {
   /**
@@ -87,9 +88,9 @@ const saveFields: Fields<SaveOptions> = {
 type ResolvedSaveOptions = SaveOptions & Required<Pick<SaveOptions, "parameters" | "snapshot" | "keep" | "metadata">>;
 
 /** @throws INVALID_ARGUMENT */
-function resolveSaveOptions(path: string, given: SaveOptions): ResolvedSaveOptions {
+function resolveSave(file: FilePath, given: SaveOptions): ResolvedSaveOptions & { readonly path: string } {
   const options = resolveFields(saveFields, given, "the options of save") as ResolvedSaveOptions;
-  parsePath(path);
+  const path = parsePath(file);
   if (isShardIndex(path)) throw unexpected("the folder of shards instead of its index,", path);
   const { shardBytes, keep, format = formatOf(path) } = options;
   if (shardBytes !== undefined && !shardedFormats.includes(format)) {
@@ -98,17 +99,21 @@ function resolveSaveOptions(path: string, given: SaveOptions): ResolvedSaveOptio
   if (keep > 1 && (shardBytes !== undefined || format === "tfjs")) {
     throw unexpected("keep: 1 for a folder of files (CheckpointManager keeps several folders)", keep);
   }
-  return { ...options, format };
+  return { ...options, format, path };
 }
 
 /**
- * Writes the optimizer's state to `path`. Until the last moment what was there stays whole, and then the new file is.
+ * Writes the optimizer's state to `file`. Until the last moment what was there stays whole, and then the new file is.
  *
  * @throws INVALID_ARGUMENT, FILE, ABORTED, BUSY, NOT_SERIALIZABLE
  */
-export async function saveOptimizer(state: OptimizerState, path: string, given: SaveOptions = {}): Promise<SaveReport> {
+export async function saveOptimizer(
+  state: OptimizerState,
+  file: FilePath,
+  given: SaveOptions = {},
+): Promise<SaveReport> {
   const started = performance.now();
-  const options = resolveSaveOptions(path, given);
+  const { path, ...options } = resolveSave(file, given);
   checkSignal(options.signal, "Saving");
   const source = options.snapshot === "copy" ? copied(state, options.parameters) : streamed(state, options.parameters);
   const copiedAt = performance.now();
