@@ -182,8 +182,9 @@ export class CheckpointManager {
   /**
    * Loads the newest checkpoint that is whole; null when there is none and never was one.
    *
-   * @throws NOT_BUILT, checkpoint or none; what `load` throws, when a whole checkpoint does not fit the optimizer or all are damaged; CHECKPOINT when
-   *   the one that was saved last is gone and there is no other
+   * @throws NOT_BUILT, checkpoint or none; what `load` throws, when a whole checkpoint does not fit the optimizer;
+   *   CHECKPOINT when all are damaged (with the error of each in `cause.errors`, where they are several), or when the
+   *   one that was saved last is gone and there is no other
    */
   async resume(options: LoadOptions = {}): Promise<ResumeReport | null> {
     this.#rethrow();
@@ -201,8 +202,9 @@ export class CheckpointManager {
         damaged.push(error);
       }
     }
-    if (damaged[0]) throw damaged[0];
-    return null;
+    const [newest, ...older] = damaged;
+    if (newest === undefined) return null;
+    throw older.length === 0 ? newest : noneIsWhole(this.#folder.path, newest, older);
   }
 
   /** @internal */
@@ -219,6 +221,11 @@ export class CheckpointManager {
     this.#failure = undefined;
     if (failure !== undefined) throw failure;
   }
+}
+
+function noneIsWhole(folder: string, newest: CheckpointError, older: readonly CheckpointError[]): CheckpointError {
+  const problem = `none of the ${older.length + 1} checkpoints in it is whole; the newest: ${newest.message}`;
+  return new CheckpointError(folder, problem, {}, { cause: new AggregateError([newest, ...older], problem) });
 }
 
 /** A promise that begins when somebody waits for it, and that nobody has to: none is there before to be rejected. */

@@ -1,7 +1,8 @@
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { AdamW, CheckpointManager, LossScaleOptimizer } from "../../lib/index.js";
-import { makeManaged as make } from "./managed.js";
+import { AdamW, CheckpointError, CheckpointManager, LossScaleOptimizer } from "../../lib/index.js";
+import { makeManaged as make, checkpointName as name } from "./managed.js";
 import { rejectsLater } from "./rejects-later.js";
 import { temporaryFolder } from "./temporary.js";
 
@@ -24,6 +25,29 @@ describe("resuming", () => {
     const manager = new CheckpointManager(optimizer, { folder: file("full") });
     optimizer.dispose();
     await rejectsLater("DISPOSED", manager.resume());
+  });
+
+  it("fails when every checkpoint is damaged, and says how many there are and what is wrong with each", async () => {
+    const { optimizer, step } = make();
+    const folder = file("damaged");
+    const manager = new CheckpointManager(optimizer, { folder });
+    await manager.save();
+    await writeFile(file("damaged", name(0)), "damaged");
+    const one = await rejectsLater("CHECKPOINT", manager.resume(), "the file is a text file");
+    expect(one).to.have.property("path", file("damaged", name(0)));
+    for (const iteration of [1, 2]) {
+      step();
+      await manager.save();
+      await writeFile(file("damaged", name(iteration)), "");
+    }
+    const newest = `${file("damaged", name(2))}: the file is empty`;
+    const message = `${folder}: none of the 3 checkpoints in it is whole; the newest: ${newest}`;
+    const error = await rejectsLater("CHECKPOINT", manager.resume(), message);
+    expect(error).to.be.instanceOf(CheckpointError);
+    const { errors } = error.cause as { readonly errors: readonly CheckpointError[] };
+    expect(errors.map(({ path }) => path)).to.deep.equal(
+      [2, 1, 0].map((iteration) => file("damaged", name(iteration))),
+    );
   });
 
   it("is what a load of the whole folder is told to do, with the newest by its path", async () => {
