@@ -8,7 +8,10 @@ import { metadataKind, type SaveOptions } from "./save.js";
 export interface CheckpointManagerOptions {
   /** Where the checkpoints are; made when it is missing. */
   folder: FilePath;
-  /** Save once so many iterations have passed since the last save. */
+  /**
+   * Save once so many iterations have passed since the last save. These are updates, and with accumulation one of
+   * several steps.
+   */
   everySteps?: number | undefined;
   /** Save once so many minutes have passed since the last save. */
   everyMinutes?: number | undefined;

@@ -182,6 +182,7 @@ export class CheckpointManager {
   /**
    * Loads the newest checkpoint that is whole; null when there is none and never was one.
    *
+   * @param options those of `load`
    * @throws NOT_BUILT, checkpoint or none; what `load` throws, when a whole checkpoint does not fit the optimizer;
    *   CHECKPOINT when all are damaged (with the error of each in `cause.errors`, where they are several), or when the
    *   one that was saved last is gone and there is no other

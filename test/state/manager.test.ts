@@ -25,6 +25,19 @@ describe("CheckpointManager", () => {
     expect(await manager.checkpoints()).to.deep.equal([name(8), name(6)]);
   });
 
+  it("counts updates, of which accumulation makes one of several steps", async () => {
+    const { optimizer, step } = make({ gradientAccumulationSteps: 3 });
+    const manager = new CheckpointManager(optimizer, { folder: file("updates"), everySteps: 2 });
+    const saved: number[] = [];
+    for (let i = 1; i <= 13; i += 1) {
+      step();
+      const before = (await manager.checkpoints()).length;
+      await manager.afterStep();
+      if ((await manager.checkpoints()).length > before) saved.push(i);
+    }
+    expect(saved).to.deep.equal([6, 12]);
+  });
+
   it("says in each file what is said of that save, and resumes with it", async () => {
     const { optimizer, step } = make();
     const folder = file("metadata");

@@ -50,6 +50,19 @@ describe("resuming", () => {
     );
   });
 
+  it("takes the options of load", async () => {
+    const { optimizer, step } = make({ beta1: 0.5 });
+    step();
+    await new CheckpointManager(optimizer, { folder: file("options") }).save({ metadata: { epoch: "1" } });
+    const other = make();
+    const manager = new CheckpointManager(other.optimizer, { folder: file("options") });
+    await rejectsLater("CHECKPOINT", manager.resume(), "beta1 is 0.5 in the file and 0.9 here");
+    expect(other.optimizer.iterations).to.equal(0);
+    expect((await manager.resume({ config: "keep" }))?.metadata).to.deep.equal({ epoch: "1" });
+    expect(other.optimizer.iterations).to.equal(1);
+    await rejectsLater("INVALID_ARGUMENT", manager.resume({ mood: "good" } as never), '"mood"');
+  });
+
   it("is what a load of the whole folder is told to do, with the newest by its path", async () => {
     const { optimizer, step } = make();
     for (const shardBytes of [undefined, 100]) {
