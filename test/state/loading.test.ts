@@ -158,7 +158,8 @@ describe("loading", () => {
     const { signal } = controller;
     const loading = training.optimizer.load(file("rich"), { signal, progress: () => controller.abort() });
     expect(() => train(training, 0, 1)).to.throw("being loaded");
-    await rejectsLater("ABORTED", loading);
+    const stopped = await rejectsLater("ABORTED", loading);
+    expect(stopped).to.include({ name: "AdamWError", cause: signal.reason });
     expect(fingerprint(training)).to.equal(before);
   });
 

@@ -85,7 +85,8 @@ describe("saving", () => {
     const names = await readdir(file());
     const controller = new AbortController();
     const stopping = optimizer.save(file("kept"), { signal: controller.signal, progress: () => controller.abort() });
-    await rejectsLater("ABORTED", stopping);
+    const stopped = await rejectsLater("ABORTED", stopping);
+    expect(stopped).to.include({ name: "AdamWError", cause: controller.signal.reason });
     await rejectsLater("ABORTED", optimizer.save(file("kept"), { signal: AbortSignal.abort() }));
     const fails = () => {
       throw new Error("no room");
