@@ -148,6 +148,7 @@ describe("bench", () => {
     ["peers beside two builds", ["--against", ".", "--compare", "copy"], 2, "only steps of the two builds"],
     ["a graph without a GPU", ["1e3", "--graph", "--devices", "cpu"], 2, "on a GPU"],
     ["two formats", ["--format", "csv", "--json"], 2, "Give --json or --format csv, not both"],
+    ["a file of another format", ["--format", "csv", "--output", "x.html"], 2, "contradicts --output x.html"],
     [
       "an unknown option of the optimizer",
       ["--options", "foo"],
@@ -170,11 +171,11 @@ describe("bench", () => {
     });
   }
 
-  it("writes to a file", async () => {
+  it("writes to a file, in the format of its extension", async () => {
     const file = join(folder, "bench.csv");
-    const { status, stdout, stderr } = await cli(["bench", "1e3", "--format", "csv", "--output", file, ...short]);
+    const { status, stdout, stderr } = await cli(["bench", "1e3", "--output", file, ...short]);
     expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "" });
     expect(stderr).to.contain(`Written to ${file}`);
-    expect(readFileSync(file, "utf8")).to.contain("1e3");
+    expect(readFileSync(file, "utf8")).to.match(/^work,parameters,.*\n1e3,/);
   });
 });

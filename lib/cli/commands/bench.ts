@@ -8,6 +8,7 @@ import { byteModel } from "../bench/byte-model.js";
 import type { OwnSpec } from "../bench/contestant.js";
 import { emulatorNote, isEmulated } from "../bench/emulated.js";
 import { type FormatName, formatNames, formats } from "../bench/formats.js";
+import { chooseFormat } from "../bench/output-format.js";
 import { type PeerName, peerNames } from "../bench/peers/peers.js";
 import type { BenchDocument } from "../bench/result.js";
 import { runBench } from "../bench/run.js";
@@ -22,7 +23,7 @@ import { defaultOptions, type OptionSet, optionSyntax, parseOptionSet } from "..
 import { checkWritable } from "../output-file.js";
 import { packageVersion } from "../package.js";
 import { openProgressBar } from "../progress-bar.js";
-import { isTerminal, note, print, warn } from "../terminal.js";
+import { note, print, warn } from "../terminal.js";
 import { parseWork, type Work, workOfCount, workSyntax } from "../work.js";
 
 interface Flags {
@@ -84,8 +85,10 @@ export function define(command: Command): void {
     .option("--against <folder>", "take turns with another build: a checkout, or a project that has one installed")
     .option("--launches <n>", "with --against: how often both builds are started anew", "12")
     .option("--python <program>", "the Python that has PyTorch", "python3")
-    .addOption(new Option("--format <which>", "table in a terminal, else markdown").choices(formatNames))
-    .option("--output <file>", "write there instead of stdout")
+    .addOption(
+      new Option("--format <which>", "as --output ends, else table in a terminal, else markdown").choices(formatNames),
+    )
+    .option("--output <file>", "write there instead of stdout, in the format of its extension")
     .addHelpText("after", "\nExample:\n  fused-adamw bench gpt2-124m --check --compare copy,torch")
     .action(bench);
 }
@@ -93,10 +96,7 @@ export function define(command: Command): void {
 async function bench(names: string[], flags: Flags): Promise<void> {
   const machine = describeMachine();
   const spec = parseSpec(names, flags, machine);
-  if (flags.json && flags.format !== undefined && flags.format !== "json") {
-    throw new CommandError("usage", `Give --json or --format ${flags.format}, not both`);
-  }
-  const format = flags.json ? "json" : (flags.format ?? (isTerminal() && !flags.output ? "table" : "markdown"));
+  const format = chooseFormat(flags);
 
   // What the end needs is asked for first.
   if (flags.output) checkWritable(flags.output);
