@@ -5,7 +5,7 @@ import { optionsToConfig } from "../config.js";
 import { kerasOptimizers } from "../keras-object.js";
 import { type ResolvedOptions, resolveOptions } from "../options.js";
 import type { Checkpoint } from "../state/checkpoint.js";
-import { UnsaidError } from "../state/errors.js";
+import { UnsaidError, WronglySaidError } from "../state/errors.js";
 import { openCheckpoint } from "../state/formats.js";
 import { CommandError, wrongValue } from "./exit.js";
 import { readOptionSet } from "./option-sets.js";
@@ -25,18 +25,35 @@ export function addSaidOptions(command: Command): Command {
     .option("--config <file>", "the options of a file without any: a JSON configuration, as for plan");
 }
 
-const flags = { names: "give --names a,b,c, in Keras' order", options: "give --config FILE" } as const;
+const flags = { names: "give --names a,b,c, in the order of the file", options: "give --config FILE" } as const;
+
+/** @throws CommandError for an empty name or one that is there twice */
+function parseNames(text: string | undefined): string[] | undefined {
+  const names = text?.split(",");
+  if (names?.includes("") || new Set(names).size !== (names?.length ?? 0)) {
+    throw wrongValue("--names", "different names, such as a,b,c,", String(text));
+  }
+  return names;
+}
+
+/** What opening a file failed at, as the command line's mistake where it is one. */
+function asMistake(error: unknown): unknown {
+  if (error instanceof UnsaidError) {
+    return new CommandError("usage", `${error.problem}: ${flags[error.unsaid]}`, { cause: error });
+  }
+  return error instanceof WronglySaidError ? new CommandError("usage", error.message, { cause: error }) : error;
+}
 
 /**
  * Runs `use` with an open checkpoint and closes it. With `numbered`, of a file that says no names and of which the
- * command line says nothing the numbers of its variables will do.
+ * command line says nothing numbers will do.
  */
 export async function withCheckpoint<T>(
   path: string,
   { names, config, numbered = false }: SaidOptions & { readonly numbered?: boolean },
   use: (checkpoint: Checkpoint) => Promise<T>,
 ): Promise<T> {
-  const list = names?.split(",");
+  const list = parseNames(names);
   const options = config === undefined ? undefined : resolveOptions(readOptionSet(config).options);
   const layout = list && options && { ...options, names: list };
   const checkpoint = await openCheckpoint(path, {
@@ -44,8 +61,7 @@ export async function withCheckpoint<T>(
     layout,
     numbered: numbered && !list && !options,
   }).catch((error: unknown) => {
-    if (!(error instanceof UnsaidError)) throw error;
-    throw new CommandError("usage", `${error.message}: ${flags[error.unsaid]}`, { cause: error });
+    throw asMistake(error);
   });
   try {
     return await use(options ? withOptions(checkpoint, options) : checkpoint);

@@ -47,6 +47,8 @@ export interface Checkpoint {
   readonly counters: Readonly<Partial<Counters>>;
   /** In the order of build. */
   readonly parameters: readonly StoredParameter[];
+  /** Nobody said the names: the tensors have numbers for them, to be looked at. */
+  readonly isNumbered?: boolean;
   /** By name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
   /** What the user had saved with it. */

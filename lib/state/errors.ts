@@ -32,12 +32,18 @@ export class CheckpointError extends AdamWError {
 /** A file that can be read once somebody says what it leaves out. */
 export class UnsaidError extends CheckpointError {
   readonly unsaid: "names" | "options";
+  /** The message without what a program would do about it. */
+  readonly problem: string;
 
-  constructor(path: string, unsaid: UnsaidError["unsaid"], problem: string) {
-    super(path, problem);
+  constructor(path: string, unsaid: UnsaidError["unsaid"], problem: string, remedy?: string) {
+    super(path, remedy === undefined ? problem : `${problem}; ${remedy}`);
     this.unsaid = unsaid;
+    this.problem = `${path}: ${problem}`;
   }
 }
+
+/** What was said in place of the file does not fit it: the names, or the options by which they are counted. */
+export class WronglySaidError extends CheckpointError {}
 
 /**
  * What the operating system said about the file at `path`, as an error of this package; any other error stays what it

@@ -31,7 +31,7 @@ export interface OpenOptions {
   readonly names?: readonly string[] | undefined;
   /** For files without options: those that say which slots there are, and the names of an optimizer that has them. */
   readonly layout?: KerasOptions["layout"];
-  /** Of Keras' variables their numbers will do, where names or options are not said. @default false */
+  /** Where names or options are not said, numbers will do. @default false */
   readonly numbered?: boolean | undefined;
 }
 
@@ -44,7 +44,7 @@ const signatures: readonly {
     matches: begins(Buffer.from("PK\x03\x04")),
     open: async (file, options) => {
       const entries = await readZip(file);
-      return isKerasArchive(entries) ? openKeras(file, entries, options) : openTorch(file, entries, options.names);
+      return isKerasArchive(entries) ? openKeras(file, entries, options) : openTorch(file, entries, options);
     },
   },
   {

@@ -5,7 +5,7 @@ import type { SerializedObject } from "../keras-object.js";
 import { type ResolvedOptions, resolveOptions } from "../options.js";
 import { isRecord } from "../validate.js";
 import { parameterSlots } from "../variables.js";
-import { CheckpointError } from "./errors.js";
+import { CheckpointError, WronglySaidError } from "./errors.js";
 import { tensorName } from "./names.js";
 
 /** The options that say which variables there are. */
@@ -58,7 +58,7 @@ export function kerasLayout(
   const scalars = count - slots.length;
   if (scalars !== 1 && scalars !== 2) {
     const problem = `${count} variables where ${slots.length + 1} or ${slots.length + 2} are expected for ${names.length} parameters with these options`;
-    throw new CheckpointError(path, problem, { key: ownGroup });
+    throw new WronglySaidError(path, problem, { key: ownGroup });
   }
   return {
     learningRate: scalars === 2 ? 1 : undefined,

@@ -97,6 +97,7 @@ function describeNumbered(path: string, variables: KerasVariables, config: Seria
     learningRate: config && hasRateVariable(config) ? scalar(path, scalars, 1) : null,
     counters: { steps: scalar(path, scalars, 0), ...scalerCounters(path, variables) },
     parameters: [],
+    isNumbered: true,
     tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
     metadata: {},
     close: async () => {},

@@ -2,7 +2,7 @@
 
 import type { ByteSource } from "./byte-file.js";
 import type { Checkpoint, StoredParameter, Tensor } from "./checkpoint.js";
-import { CheckpointError } from "./errors.js";
+import { CheckpointError, UnsaidError, WronglySaidError } from "./errors.js";
 import { stepName } from "./names.js";
 import { memoryTensor } from "./optimizer-state.js";
 import { PickleError, readPickle } from "./pickle-reader.js";
@@ -43,14 +43,21 @@ const foreignModules: Readonly<Record<string, string>> = {
   "flashoptim.": "FlashOptim's optimizers",
 };
 
+export interface TorchOptions {
+  /** The parameters in the order of the optimizer. */
+  readonly names?: readonly string[] | undefined;
+  /** Of a file without names, give the parameters under their numbers. @default false */
+  readonly numbered?: boolean | undefined;
+}
+
 /** Takes over the source, whose archive has these entries. @throws CHECKPOINT */
 export async function openTorch(
   source: ByteSource,
   entries: ReadonlyMap<string, ZipEntry>,
-  names?: readonly string[],
+  options: TorchOptions = {},
 ): Promise<Checkpoint> {
   try {
-    return await new StateDictReader(source, entries).read(names);
+    return await new StateDictReader(source, entries).read(options);
   } catch (error) {
     await source.close();
     throw error;
@@ -79,12 +86,14 @@ class StateDictReader {
     return new CheckpointError(this.#source.path, problem, key === undefined ? {} : { key });
   }
 
-  async read(names: readonly string[] | undefined): Promise<Checkpoint> {
+  async read({ names, numbered = false }: TorchOptions): Promise<Checkpoint> {
     const order = await this.#entries.get(`${this.#folder}byteorder`)?.bytes(100);
     if (order !== undefined && order.toString() !== "little") throw this.#error("saved on a big-endian machine");
     const { state, groups } = this.#stateDict(await this.#pickle());
     const members = this.#members(groups);
-    const given = names ?? this.#paramNames(groups, members.length);
+    const said = names ?? this.#paramNames(groups, members.length);
+    if (!said && !numbered) throw this.#unnamed(members.length);
+    const given = said ?? members.map((_, i) => String(i));
     this.#checkNames(given, members.length);
     const parameters: StoredParameter[] = [];
     const tensors = new Map<string, Tensor>();
@@ -109,6 +118,7 @@ class StateDictReader {
       learningRate: await learningRateOf(storages, groups),
       counters: await readCounters(path, groups[0], tensors),
       parameters,
+      isNumbered: !said,
       tensors,
       metadata: readMetadata(path, groups[0]),
       close: () => this.#source.close(),
@@ -172,25 +182,31 @@ class StateDictReader {
     return members;
   }
 
-  #paramNames(groups: readonly PickleDict[], count: number): string[] {
+  /** undefined: it does not say them all. */
+  #paramNames(groups: readonly PickleDict[], count: number): string[] | undefined {
     const found: string[] = [];
     for (const group of groups) {
       const names = group.has("param_names") ? this.#list(group.get("param_names"), "param_names") : [];
       if (found.length + names.length > count) break;
       for (const name of names) if (typeof name === "string" && name.length <= longestName) found.push(name);
     }
-    if (found.length === count) return found;
-    const rest = "pass names: [...] in the order of the optimizer's parameters, or build it with named_parameters()";
-    throw this.#error(`it has no names for its ${count} parameters; ${rest}`, "param_names");
+    return found.length === count ? found : undefined;
+  }
+
+  #unnamed(count: number): UnsaidError {
+    const remedy = "pass names: [...] in the order of the optimizer's parameters, or build it with named_parameters()";
+    return new UnsaidError(this.#source.path, "names", `it has no names for its ${count} parameters`, remedy);
   }
 
   #checkNames(names: readonly string[], count: number): void {
+    const { path } = this.#source;
     if (names.length !== count) {
-      throw this.#error(`it has ${count} parameters and names: … has ${names.length}`, "param_groups");
+      const problem = `it has ${count} parameters, and ${names.length} names are given`;
+      throw new WronglySaidError(path, problem, { key: "param_groups" });
     }
     const seen = new Set<string>();
     for (const name of names) {
-      if (seen.has(name)) throw this.#error("two parameters would have this name", name);
+      if (seen.has(name)) throw new WronglySaidError(path, "two parameters would have this name", { key: name });
       seen.add(name);
     }
   }

@@ -65,6 +65,9 @@ describe("Keras' files on the command line", () => {
     );
     await optimizer.load(file("everything.safetensors"));
     expect(optimizer.iterations).to.equal(2);
+    const fewer = await cli(["inspect", weights, "--names", "a,b", ...config]);
+    expect(fewer.status).to.equal(2);
+    expect(fewer.stderr).to.include("expected for 2 parameters");
     const own = await cli(["verify", file("everything.safetensors"), ...config]);
     expect(own.status).to.equal(2);
     expect(own.stderr).to.include("says its options itself");

@@ -21,7 +21,7 @@ export async function archive(
 }
 
 export async function openTorch(source: ByteMemory, names?: readonly string[]) {
-  return open(source, await readZip(source), names);
+  return open(source, await readZip(source), { names });
 }
 
 /** All entries of an archive but its `data.pkl`, and that. */

@@ -2,7 +2,6 @@
 
 import type { Command } from "commander";
 import type { Checkpoint } from "../../state/checkpoint.js";
-import { kerasFormat } from "../../state/keras-reader.js";
 import { addSaidOptions, readableFiles, type SaidOptions, withCheckpoint } from "../checkpoint-arguments.js";
 import { bytesOfTensors, scanCheckpoint, type TensorReport } from "../checkpoint-scan.js";
 import { formatBytes } from "../format.js";
@@ -53,14 +52,14 @@ const optionColumns: readonly Column<OptionRow>[] = [
 function render(checkpoint: Checkpoint, tensors: readonly TensorReport[]): string {
   const { format, bytes, optimizer, learningRate, counters, parameters, metadata } = summary(checkpoint);
   const counts = Object.entries(counters).map(([name, count]) => `${name} ${count}`);
-  // Keras' variables, of which the command line said nothing.
-  const isNumbered = format === kerasFormat && parameters.length === 0;
+  const { isNumbered = false } = checkpoint;
   const flags = optimizer === null ? "--names and --config tell" : "--names tells";
   const entries: [string, string][] = [
     ["format", format],
     [
       "data",
-      `${formatBytes(bytes)} in ${tensors.length} tensors${isNumbered ? "" : ` of ${parameters.length} parameters`}`,
+      // Of Keras' variables without names nobody knows which are whose.
+      `${formatBytes(bytes)} in ${tensors.length} tensors${parameters.length > 0 ? ` of ${parameters.length} parameters` : ""}`,
     ],
     ...(isNumbered ? [["names", `not said: ${flags} which tensor is which`] as [string, string]] : []),
     ["optimizer", optimizer === null ? "not said" : optimizer.class_name],
