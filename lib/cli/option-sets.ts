@@ -2,10 +2,12 @@
 
 import { readFileSync } from "node:fs";
 import { configToOptions } from "../config.js";
+import { kerasOptimizers } from "../keras-object.js";
 import { type AdamWOptions, optionFields, resolveOptions } from "../options.js";
 import { asAdamW } from "../state/keras-files.js";
 import { isRecord, parseRecord } from "../validate.js";
 import { CommandError } from "./exit.js";
+import { optionRows } from "./option-rows.js";
 
 export interface OptionSet {
   /** As it was asked for. */
@@ -14,6 +16,8 @@ export interface OptionSet {
 }
 
 export const defaultOptions: OptionSet = { label: "default", options: {} };
+
+const adamW = { module: kerasOptimizers, class_name: "AdamW", registered_name: null };
 
 /** For help texts. */
 export const optionSyntax = "options as in JavaScript, such as amsgrad,clipnorm=1, or default";
@@ -48,6 +52,23 @@ export function readOptionSet(path: string): OptionSet {
     throw error;
   }
   return checked(path, configIn(json, path));
+}
+
+/**
+ * The options in the serialized optimizer of a checkpoint. Its rates are left out: they may be classes of the user's
+ * own, and no memory depends on them.
+ *
+ * @throws CommandError, AdamWError INVALID_ARGUMENT
+ */
+export function optionSetOfFile(optimizer: unknown, path: string): OptionSet {
+  const config = configIn(optimizer, path);
+  if (!isRecord(config)) return { ...defaultOptions, label: `${defaultOptions.label}: the file does not say any` };
+  const { learning_rate: _, weight_decay: __, ...rest } = config;
+  const given = optionRows({ ...adamW, config: rest }).map(({ name, value }) => {
+    const option = Object.entries(optionFields).find(([, { key }]) => key === name)?.[0] ?? name;
+    return value === "true" ? option : `${option}=${value}`;
+  });
+  return checked(`${given.join(",") || defaultOptions.label}, as the file says`, rest);
 }
 
 /** What an envelope holds, a loss scaler's inner optimizer too. */

@@ -10,22 +10,39 @@ const lengthBytes = 8;
 /** The limit of the reference implementation. */
 const mostHeaderBytes = 100_000_000;
 
+export interface ShapesOfFile {
+  readonly parameters: ShapedParameter[];
+  /** The serialized optimizer of a checkpoint of ours. */
+  readonly optimizer?: unknown;
+}
+
 /**
  * Every tensor of the file in its order; of a checkpoint of ours, the parameters that it belongs to.
  *
  * @throws CommandError for a file of another kind
  */
-export function readSafetensorsShapes(path: string): ShapedParameter[] {
+export function readSafetensorsShapes(path: string): ShapesOfFile {
   const header = readHeader(path);
   const { __metadata__: strings } = header;
-  if (isRecord(strings) && isOwn(strings as Record<string, string>)) return ownParameters(path, strings.parameters);
-  return Object.entries(header)
+  if (isRecord(strings) && isOwn(strings as Record<string, string>)) {
+    return { parameters: ownParameters(path, strings.parameters), optimizer: parsed(path, strings.optimizer) };
+  }
+  const parameters = Object.entries(header)
     .filter(([name]) => name !== "__metadata__")
     .map(([name, entry]) => ({ name, shape: shapeOf(path, name, entry) }));
+  return { parameters };
+}
+
+function parsed(path: string, json: unknown): unknown {
+  try {
+    return typeof json === "string" ? JSON.parse(json) : undefined;
+  } catch {
+    throw notSafetensors(path, "its metadata is no JSON");
+  }
 }
 
 function ownParameters(path: string, json: unknown): ShapedParameter[] {
-  const list: unknown = typeof json === "string" ? JSON.parse(json) : undefined;
+  const list = parsed(path, json);
   if (!Array.isArray(list)) throw notSafetensors(path, "it does not list its parameters");
   return list.map((entry) => ({ name: String(entry?.name), shape: shapeOf(path, String(entry?.name), entry) }));
 }

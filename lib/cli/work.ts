@@ -5,7 +5,7 @@ import { CommandError, wrongValue } from "./exit.js";
 import { formatCount } from "./format.js";
 import { models, type ShapedParameter } from "./models.js";
 import { parseCount, sizeExamples } from "./numbers.js";
-import { readSafetensorsShapes } from "./safetensors-shapes.js";
+import { readSafetensorsShapes, type ShapesOfFile } from "./safetensors-shapes.js";
 
 export interface Work {
   /** As it was asked for: "gpt2-124m@1/8". */
@@ -13,6 +13,8 @@ export interface Work {
   readonly parameters: readonly ShapedParameter[];
   /** Elements of all parameters. */
   readonly elements: number;
+  /** Of a checkpoint: its serialized optimizer. */
+  readonly optimizer?: unknown;
 }
 
 /** For help texts. */
@@ -21,10 +23,11 @@ export const workSyntax = `a number (1e8, 124M), TENSORSxLENGTH (200x1000), FILE
 /** @throws CommandError */
 export function parseWork(text: string): Work {
   const [name, share] = splitShare(text);
-  const parameters = cut(shapesOf(name), share);
+  const { parameters: whole, optimizer } = shapesOf(name);
+  const parameters = cut(whole, share);
   const elements = parameters.reduce((sum, { shape }) => sum + product(shape), 0);
   if (elements === 0) throw new CommandError("usage", `${text} has no parameters`);
-  return { label: text, parameters, elements };
+  return { label: text, parameters, elements, optimizer };
 }
 
 export function workOfCount(count: number): Work {
@@ -56,8 +59,12 @@ function cut(parameters: ShapedParameter[], share: number): ShapedParameter[] {
   }));
 }
 
-function shapesOf(name: string): ShapedParameter[] {
+function shapesOf(name: string): ShapesOfFile {
   if (name.endsWith(".safetensors")) return readSafetensorsShapes(name);
+  return { parameters: shapesByName(name) };
+}
+
+function shapesByName(name: string): ShapedParameter[] {
   const model = models[name.toLowerCase()];
   if (model) return [...model()];
   const tensors = /^(\d[\d_]*)x(\S+)$/.exec(name);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { models } from "../../lib/cli/models.js";
-import { AdamW, type OptimizerPlan } from "../../lib/index.js";
+import { AdamW, LossScaleOptimizer, type OptimizerPlan } from "../../lib/index.js";
 import { cli, cliJson } from "./cli.js";
 
 interface Plan extends OptimizerPlan {
@@ -67,6 +67,31 @@ describe("plan", () => {
     await optimizer.save(join(folder, "state.safetensors"), { parameters: true });
     const plan = await cliJson<Plan>("plan", join(folder, "state.safetensors"));
     expect(plan).to.include({ parameters: 16, tensors: 2 });
+  });
+
+  it("takes the options of a checkpoint, unless others are given", async () => {
+    const options = { useEma: true, gradientAccumulationSteps: 2, weightDecay: 0.5 };
+    class Constant {
+      at = () => 0.1;
+      getConfig = () => ({});
+    }
+    // Nothing here can look up a class of the user's own.
+    const inner = new AdamW({ ...options, learningRate: new Constant() });
+    const parameters = [{ name: "w", shape: [3, 11], value: new Float32Array(33) }];
+    const optimizer = new LossScaleOptimizer(inner).build(parameters);
+    const path = join(folder, "options.safetensors");
+    await optimizer.save(path);
+    const { stdout } = await cli(["plan", path]);
+    expect(stdout)
+      .to.match(/\n +options +useEma,gradientAccumulationSteps=2, as the file says\n/)
+      .and.match(/\n +parameters +33 in 1 tensor\n/);
+    const { slots, state } = AdamW.plan(options, parameters);
+    expect(await cliJson<Plan>("plan", path)).to.deep.include({ slots, state });
+    const given = await cliJson<Plan>("plan", path, "--options", "default");
+    expect(Object.keys(given.slots)).to.deep.equal(["momentum", "velocity"]);
+    // A function cannot be written.
+    await new AdamW({ learningRate: () => 0.1 }).build(parameters).save(path);
+    expect((await cli(["plan", path])).stdout).to.contain("default: the file does not say any");
   });
 
   it("takes the shapes of a safetensors file", async () => {

@@ -6,7 +6,14 @@ import { AdamW } from "../../adamw.js";
 import type { OptimizerPlan } from "../../plan.js";
 import { CommandError } from "../exit.js";
 import { counted, formatBytes, formatCount, significant } from "../format.js";
-import { defaultOptions, type OptionSet, optionSyntax, parseOptionSet, readOptionSet } from "../option-sets.js";
+import {
+  defaultOptions,
+  type OptionSet,
+  optionSetOfFile,
+  optionSyntax,
+  parseOptionSet,
+  readOptionSet,
+} from "../option-sets.js";
 import { renderSection, renderTable, wrap } from "../table.js";
 import { columns, print, printJson } from "../terminal.js";
 import { parseWork, type Work, workSyntax } from "../work.js";
@@ -21,14 +28,14 @@ export function define(command: Command): void {
   command
     .description("Says how many bytes parameters, gradients and state take, without allocating any of them.")
     .argument("<work>", workSyntax)
-    .option("--options <list>", optionSyntax)
+    .option("--options <list>", `${optionSyntax} (default: those of a checkpoint)`)
     .option("--config <file>", "a JSON configuration as Keras or getConfig() writes it")
     .addHelpText("after", "\nExample:\n  fused-adamw plan llama-3.1-8b --options amsgrad,useEma")
     .action((work: string, options: Options) => plan(parseWork(work), options));
 }
 
 function plan(work: Work, options: Options): void {
-  const set = chosen(options);
+  const set = chosen(work, options);
   const memory = AdamW.plan(set.options, work.parameters);
   const free = availableMemory();
   if (options.json)
@@ -36,11 +43,12 @@ function plan(work: Work, options: Options): void {
   else print(render(work, set, memory, free));
 }
 
-function chosen({ options, config }: Options): OptionSet {
+function chosen({ label, optimizer }: Work, { options, config }: Options): OptionSet {
   if (options !== undefined && config !== undefined)
     throw new CommandError("usage", "Give --options or --config, not both");
   if (config !== undefined) return readOptionSet(config);
-  return options === undefined ? defaultOptions : parseOptionSet(options);
+  if (options !== undefined) return parseOptionSet(options);
+  return optimizer === undefined ? defaultOptions : optionSetOfFile(optimizer, label);
 }
 
 function render(work: Work, set: OptionSet, memory: OptimizerPlan, free: number): string {
@@ -66,10 +74,11 @@ function render(work: Work, set: OptionSet, memory: OptimizerPlan, free: number)
     rows,
   );
   const fits = memory.total <= free ? "fit into" : "do not fit into";
+  const [rounded, exact] = [formatCount(memory.parameters), memory.parameters.toLocaleString("en")];
   const tensors = counted(work.parameters.length, "tensor");
   const header = renderSection("plan", [
     ["work", work.label],
-    ["parameters", `${formatCount(memory.parameters)} (${memory.parameters.toLocaleString("en")}) in ${tensors}`],
+    ["parameters", `${rounded === exact ? exact : `${rounded} (${exact})`} in ${tensors}`],
     ["options", set.label],
   ]);
   const verdict = `${formatBytes(memory.total)} ${fits} the ${formatBytes(free)} that this machine has free.`;
