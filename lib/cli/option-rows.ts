@@ -7,7 +7,7 @@ import type { SerializedObject } from "../keras-object.js";
 import { isRecord } from "../validate.js";
 
 export interface OptionRow {
-  /** As in the JSON; that of a nested object says whose it is. */
+  /** As in the JSON; that of a nested object after its owner's: "inner_optimizer.learning_rate.decay_steps". */
   readonly name: string;
   readonly value: string;
 }
@@ -22,10 +22,17 @@ export function optionRows({ class_name, config }: SerializedObject, owner = "")
     class_name === "AdamW" && key === "learning_rate" && typeof value === "number";
   return Object.entries(isRecord(config) ? config : {}).flatMap(([key, value]) => {
     if (value === undefined || isDefault(key, value) || isState(key, value)) return [];
-    const name = `${key}${owner}`;
+    const name = `${owner}${key}`;
     if (!isEnvelope(value)) return [{ name, value: typeof value === "string" ? value : kerasJson(value) }];
-    return [{ name, value: value.class_name }, ...optionRows(value, ` of ${name}`)];
+    return [{ name, value: value.class_name }, ...optionRows(value, `${name}.`)];
   });
+}
+
+/** The class of the schedule that the learning rate is; of a loss scaler, that of its inner optimizer. */
+export function scheduleName({ config }: SerializedObject): string | undefined {
+  const { inner_optimizer: inner, learning_rate: rate } = isRecord(config) ? config : {};
+  if (isEnvelope(inner)) return scheduleName(inner);
+  return isEnvelope(rate) ? rate.class_name : undefined;
 }
 
 function isEnvelope(value: unknown): value is SerializedObject {

@@ -94,7 +94,10 @@ function renderBlocks<Row>(list: readonly Column<Row>[], rows: readonly Row[], w
   return blocks.map((lines) => lines.join("\n")).join("\n\n");
 }
 
-/** Lines of at most `width`, broken at spaces; a longer word is broken anywhere, since a path must be shown whole. */
+/**
+ * Lines of at most `width`, broken at spaces; a longer word, such as a path, is broken after a dot or slash, else
+ * anywhere, since it must be shown whole.
+ */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -105,8 +108,10 @@ export function wrap(text: string, width: number): string[] {
       line = "";
     }
     while (rest.length > width) {
-      lines.push(rest.slice(0, width));
-      rest = rest.slice(width);
+      const joint = Math.max(...[".", "/"].map((sign) => rest.lastIndexOf(sign, width - 1))) + 1;
+      const end = joint > 1 ? joint : width;
+      lines.push(rest.slice(0, end));
+      rest = rest.slice(end);
     }
     line = line === "" ? rest : `${line} ${rest}`;
   }

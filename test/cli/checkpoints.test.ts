@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { AdamW, schedules } from "../../lib/index.js";
+import { AdamW, LossScaleOptimizer, schedules } from "../../lib/index.js";
 import { temporaryFolder } from "../state/temporary.js";
 import { cli, cliInTerminal, cliJson, longestLine, noTerminal, withoutEscapes } from "./cli.js";
 
@@ -47,7 +47,7 @@ describe("inspect, verify and convert", () => {
     const scaled = (await cli(["inspect", fixture("keras/scaled.keras"), "--names", "a,b,c,d"])).stdout;
     expect(scaled)
       .to.match(/\ninner_optimizer +AdamW\n/)
-      .and.match(/\namsgrad of inner_optimizer +true\n/);
+      .and.match(/\ninner_optimizer\.amsgrad +true\n/);
     expect(scaled)
       .to.match(/\ninitial_scale +64\n/)
       .and.not.include("weight_decay");
@@ -59,6 +59,20 @@ describe("inspect, verify and convert", () => {
     );
     const { status } = await cli(["inspect", torch]);
     expect(status, "options that the format does not say").to.equal(0);
+  });
+
+  it("inspect names the schedule of a loss scaler's inner optimizer, and its options after their owners", async () => {
+    const learningRate = new schedules.CosineDecay({ initialLearningRate: 0.5, decaySteps: 9 });
+    const scaled = new LossScaleOptimizer(new AdamW({ learningRate }));
+    await scaled.build([{ name: "w", value: new Float32Array(1) }]).save(file("scaled"));
+    const { stdout } = await cli(["inspect", file("scaled")]);
+    expect(stdout)
+      .to.match(/\n +learning rate +CosineDecay\n/)
+      .and.match(/\ninner_optimizer\.learning_rate +CosineDecay\n/)
+      .and.match(/\ninner_optimizer\.learning_rate\.decay_steps +9\n/);
+    const unsaid = new AdamW({ learningRate: () => 0.5 });
+    await unsaid.build([{ name: "w", value: new Float32Array(1) }]).save(file("function"));
+    expect((await cli(["inspect", file("function")])).stdout).to.match(/\n +learning rate +not said\n/);
   });
 
   it("inspect breaks no word of an option in a narrow terminal", async function () {

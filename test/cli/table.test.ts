@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { type Column, renderTable } from "../../lib/cli/table.js";
+import { type Column, renderTable, wrap } from "../../lib/cli/table.js";
 
 type Row = readonly [name: string, size: string, note: string];
 
@@ -49,6 +49,19 @@ describe("a table", () => {
       "name  first",
       "size  1",
       "note  of many",
+    ]);
+  });
+
+  it("breaks a word that is too long after a dot or a slash, else anywhere", () => {
+    expect(wrap("of a.bcde.fgh /home/path /abcdefgh", 6)).to.deep.equal([
+      "of",
+      "a.",
+      "bcde.",
+      "fgh",
+      "/home/",
+      "path",
+      "/abcde",
+      "fgh",
     ]);
   });
 });

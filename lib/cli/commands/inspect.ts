@@ -5,7 +5,7 @@ import type { Checkpoint } from "../../state/checkpoint.js";
 import { addSaidOptions, readableFiles, type SaidOptions, withCheckpoint } from "../checkpoint-arguments.js";
 import { bytesOfTensors, scanCheckpoint, type TensorReport } from "../checkpoint-scan.js";
 import { formatBytes } from "../format.js";
-import { type OptionRow, optionRows } from "../option-rows.js";
+import { type OptionRow, optionRows, scheduleName } from "../option-rows.js";
 import { type Column, renderSection, renderTable } from "../table.js";
 import { print, printJson } from "../terminal.js";
 
@@ -65,7 +65,8 @@ function render(checkpoint: Checkpoint, tensors: readonly TensorReport[]): strin
     ["optimizer", optimizer === null ? "not said" : optimizer.class_name],
     [
       "learning rate",
-      learningRate !== null ? String(learningRate) : isNumbered && optimizer === null ? "not said" : "not a number",
+      // A function cannot be written, and the options are not said then.
+      learningRate !== null ? String(learningRate) : ((optimizer && scheduleName(optimizer)) ?? "not said"),
     ],
     ["counters", counts.join(", ") || "none"],
     ...Object.entries(metadata).map(([key, value]): [string, string] => [`metadata ${key}`, value]),
