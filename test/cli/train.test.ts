@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { sparkline } from "../../lib/cli/sparkline.js";
+import { emaMomentumFor } from "../../lib/cli/train/contenders.js";
+import { asHtml } from "../../lib/cli/train/html-report.js";
 import type { Run } from "../../lib/cli/train/run.js";
 import { browse, noBrowser } from "./browser.js";
 import { cli, cliInTerminal, controlC, isGivenBack, longestLine, noTerminal } from "./cli.js";
@@ -34,6 +36,36 @@ describe("train", function () {
     expect(readFileSync(html, "utf8")).to.contain("Training loss").and.contain("--device cpu:scalar");
   });
 
+  it("a run of few steps is told by an average that has forgotten the untrained weights", async () => {
+    for (const steps of [1, 4, 8, 32, 500, 1e6]) {
+      const momentum = emaMomentumFor(steps);
+      expect(momentum).to.be.within(0, 0.99);
+      expect(momentum ** steps, `${steps} steps`).to.be.below(0.01);
+    }
+    expect(emaMomentumFor(500)).to.equal(0.99);
+    const few = ["--epochs", "1", "--digits", "500", "--optimizer", "same,adamw"];
+    const { stdout } = await cli(["train", ...few, "--json"]);
+    const [same, averaged] = (JSON.parse(stdout) as { runs: Run[] }).runs;
+    expect([same!.emaMomentum, averaged!.emaMomentum]).to.deep.equal([null, emaMomentumFor(8)]);
+    expect(averaged!.accuracies.at(-1)).to.be.above(same!.accuracies.at(-1)! - 0.1);
+  });
+
+  it("the page's axes end with the last epoch, at whole ones", async () => {
+    const runOf = (steps: number): Run => ({
+      ...{ label: "a", device: "cpu", stepsPerEpoch: 2, accuracies: [0.5], emaMomentum: 0.5, seconds: 1 },
+      ...{ losses: new Array<number>(steps).fill(1), optimizerTimes: new Array<number>(steps).fill(1) },
+    });
+    for (const [steps, max, interval] of [
+      [1, 1, 1],
+      [7, 4, 1],
+      [26, 13, 2],
+    ] as const) {
+      const page = asHtml([runOf(steps)], [], "", "");
+      expect(page.split(`"min":0,"max":${max},"interval":${interval},`)).to.have.length(3);
+      expect(page).to.contain("of &quot;a&quot; with the moving average of the weights (momentum 0.5)");
+    }
+  });
+
   it("the page draws a curve per run, without an error or a request", async function () {
     if (noBrowser !== undefined || !existsSync(html)) {
       console.log(`train in a browser: skipped: ${noBrowser ?? "there is no page"}`);
@@ -53,7 +85,10 @@ describe("train", function () {
     const { status, stdout, stderr } = await cli(["train", "--optimizer", "adamw", ...short]);
     expect(status, stderr).to.equal(0);
     expect(stdout).to.match(/AdamW, decay, cosine, clip, EMA +cpu:\S+ +[▁-█]{16} +\d\.\d{4} +[\d.]+ %/);
-    expect(stdout).to.not.contain("tf.train.adam");
+    expect(stdout)
+      .to.contain('EMA" with the moving average of the weights (momentum 0.844).')
+      .and.contain("median ms/step")
+      .and.not.contain("tf.train.adam");
   });
 
   it("shows the curve while it trains", async function () {

@@ -10,8 +10,10 @@ import { awaitInterrupt } from "../interrupt.js";
 import { parseAmount, parseCount } from "../numbers.js";
 import { checkWritable } from "../output-file.js";
 import { sparkline } from "../sparkline.js";
+import { median } from "../statistics.js";
 import { type Column, renderTable, wrap } from "../table.js";
 import { note, print, printJson, columns as terminalColumns } from "../terminal.js";
+import { describeAccuracies } from "../train/accuracies.js";
 import type { OptimizerName } from "../train/contenders.js";
 import type { Run } from "../train/run.js";
 import { type BackendName, backendNames, type TrainSettings } from "../train/settings.js";
@@ -103,7 +105,9 @@ async function trainCommand(flags: Flags): Promise<void> {
     printJson({ settings, runs, interrupted });
   } else {
     const end = interrupted ? ["Interrupted: not everything was trained."] : [];
-    print([wrap(title, terminalColumns()).join("\n"), renderTable(columns, runs), ...end].join("\n\n"));
+    const lines = (text: string) => wrap(text, terminalColumns()).join("\n");
+    const legend = `test: ${describeAccuracies(runs)}.`;
+    print([lines(title), renderTable(columns, runs), lines(legend), ...end].join("\n\n"));
   }
   if (interrupted) process.exitCode = exitCodes.interrupted;
 }
@@ -134,27 +138,23 @@ async function withPackages(
   }
 }
 
-function middle(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
 function columnsOf(runs: readonly Run[]): Column<Run>[] {
   const lastEpoch = ({ losses, stepsPerEpoch }: Run) => {
     const last = losses.slice(-stepsPerEpoch);
     return last.reduce((sum, loss) => sum + loss, 0) / last.length;
   };
-  const reference = runs[0] ? middle(runs[0].optimizerTimes) : Number.NaN;
+  const reference = runs[0] ? median(runs[0].optimizerTimes) : Number.NaN;
   return [
     { title: "optimizer", cell: ({ label }) => label },
     { title: "device", cell: ({ device }) => device },
     { title: "loss curve", cell: ({ losses }) => sparkline(losses, 16) },
     { title: "loss", align: "right", cell: (run) => lastEpoch(run).toFixed(4) },
     { title: "test", align: "right", cell: ({ accuracies }) => `${(100 * (accuracies.at(-1) ?? 0)).toFixed(2)} %` },
-    { title: "ms/step", align: "right", cell: ({ optimizerTimes }) => middle(optimizerTimes).toFixed(3) },
+    { title: "median ms/step", align: "right", cell: ({ optimizerTimes }) => median(optimizerTimes).toFixed(3) },
     {
       title: "faster",
       align: "right",
-      cell: ({ optimizerTimes }) => `${significant(reference / middle(optimizerTimes))} ×`,
+      cell: ({ optimizerTimes }) => `${significant(reference / median(optimizerTimes))} ×`,
     },
   ];
 }

@@ -11,6 +11,8 @@ export interface Contender {
   readonly device: string;
   /** Applies gradients in the order of the network's weights. */
   apply(gradients: readonly tf.Tensor[]): void;
+  /** Of the moving average of the weights that is measured; null: the weights themselves are. */
+  readonly emaMomentum: number | null;
   /** Measures with the weights that the optimizer recommends. */
   evaluate(measure: () => number): number;
   dispose(): void;
@@ -27,6 +29,14 @@ export interface Entry {
 const beta1 = 0.9;
 const beta2 = 0.999;
 const epsilon = 1e-7;
+
+/**
+ * Over the last fifth of the steps, and 100 at most: an average that still holds the untrained weights at the end of a
+ * short run says nothing of the optimizer.
+ */
+export function emaMomentumFor(steps: number): number {
+  return Math.min(0.99, Math.max(0, 1 - 5 / steps));
+}
 
 /** The three runs; the first is what the others are measured against. */
 export function contenders(options: TrainSettings, stepsPerEpoch: number): readonly Entry[] {
@@ -46,7 +56,7 @@ export function contenders(options: TrainSettings, stepsPerEpoch: number): reado
     weightDecay: 0.1,
     globalClipnorm: 1,
     useEma: true,
-    emaMomentum: 0.99,
+    emaMomentum: emaMomentumFor(steps),
     groups: [{ match: "*/bias", weightDecay: 0 }],
   };
   const entry = (name: OptimizerName, label: string, own: AdamWOptions): Entry => ({
@@ -63,6 +73,7 @@ export function contenders(options: TrainSettings, stepsPerEpoch: number): reado
 
 class TensorFlowAdam implements Contender {
   readonly device = tf.getBackend();
+  readonly emaMomentum = null;
   readonly #network: Network;
   readonly #optimizer: tf.AdamOptimizer;
 
@@ -87,16 +98,16 @@ class TensorFlowAdam implements Contender {
 /** AdamW over the memory in which TensorFlow.js keeps weights and gradients: nothing is copied either way. */
 class InPlace implements Contender {
   readonly device: string;
+  readonly emaMomentum: number | null;
   readonly #network: Network;
   readonly #optimizer: AdamW;
-  readonly #averages: boolean;
   readonly #view: (tensor: tf.Tensor) => Float32Array;
   #bound: Float32Array[];
 
   constructor(network: Network, options: AdamWOptions, { backend, device = "auto", threads }: TrainSettings) {
     this.#network = network;
     this.#view = backends[backend].view;
-    this.#averages = options.useEma ?? false;
+    this.emaMomentum = options.useEma ? options.emaMomentum! : null;
     this.#bound = network.weights.map(this.#view);
     this.#optimizer = new AdamW(options, { device, threads }).build(
       network.weights.map(({ name, shape }, i) => ({ name, shape, value: this.#bound[i]! })),
@@ -111,7 +122,7 @@ class InPlace implements Contender {
   }
 
   evaluate(measure: () => number): number {
-    if (!this.#averages) return measure();
+    if (this.emaMomentum === null) return measure();
     this.#follow();
     this.#optimizer.swapEma();
     const result = measure();

@@ -33,7 +33,7 @@ function describe({ epoch, loss, accuracy, optimizerTime }: Status, epochs: numb
     epoch: `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`,
     loss: `loss ${loss.toFixed(4)}`,
     test: `test ${accuracy === undefined ? "–" : `${(100 * accuracy).toFixed(2)} %`}`,
-    time: `${optimizerTime.toFixed(3)} ms/step`,
+    time: `median ${optimizerTime.toFixed(3)} ms/step`,
   };
 }
 

@@ -21,6 +21,8 @@ export interface Run {
   readonly losses: readonly number[];
   /** The accuracy on the test digits after each epoch, and where Ctrl-C ended it, from 0 to 1. */
   readonly accuracies: readonly number[];
+  /** Of the moving average of the weights that the accuracies are of; null: they are of the weights. */
+  readonly emaMomentum: number | null;
   /** What the optimizer took for each step, in milliseconds. */
   readonly optimizerTimes: readonly number[];
   /** How long the whole run took. */
@@ -76,7 +78,8 @@ export async function run(
   contender.dispose();
   network.dispose();
   const seconds = (performance.now() - start) / 1000;
-  return { label: entry.label, device: contender.device, stepsPerEpoch, losses, accuracies, optimizerTimes, seconds };
+  const { device, emaMomentum } = contender;
+  return { label: entry.label, device, stepsPerEpoch, losses, accuracies, emaMomentum, optimizerTimes, seconds };
 }
 
 export function mean(values: readonly number[]): number {
