@@ -108,7 +108,7 @@ describe("compare", () => {
     });
   });
 
-  it("compares two runs by their streaming limits: a machine half as fast is no regression", () => {
+  it("compares two runs by their in-place streams: a machine half as fast is no regression", () => {
     const before = document([row("fused-adamw", samples(1), samples(1))]);
     const slowMachine = document([row("fused-adamw", samples(2), samples(2))], "another");
     expect(judgeRuns(before, slowMachine, 0.05)[0]!.regression).to.equal(false);
@@ -137,7 +137,7 @@ describe("compare", () => {
     const { status, stdout, stderr } = await cli(["compare", before, after]);
     expect(status).to.equal(0);
     expect(stderr).to.contain("different machines").and.contain("cpu: one / another");
-    expect(stdout).to.contain("fractions of each run's own streaming limit");
+    expect(stdout).to.contain("fractions of each run's own in-place stream");
   });
 
   it("needs no addon, and reads runs of versions that knew no GPUs", async () => {

@@ -4,6 +4,7 @@ import { counted, formatCount, significant } from "../format.js";
 import { type PageChart as Chart, legendLook } from "../html-page.js";
 import { ownName } from "./build.js";
 import { type BenchDocument, type BenchRow, summarize } from "./result.js";
+import { yardstick } from "./yardstick.js";
 
 /** "count" and "seconds" are names of formatters that the page has; ECharts itself takes functions only. */
 type Formatter = "count" | "seconds" | "number";
@@ -115,10 +116,10 @@ function lineAndMarks({ name, rows, look }: Series, labelled: boolean, y: (row: 
   ];
 }
 
-/** The devices that have a streaming limit, each with the look of its limit. */
-function limitsOf(all: readonly BenchRow[]): { device: string; type: string | readonly number[]; suffix: string }[] {
-  const limited = all.filter(({ streamSamples }) => streamSamples.length > 0);
-  const names = [...new Set(limited.map(({ device }) => device))];
+/** The devices on which the stream was measured, each with the look of its line. */
+function streamsOf(all: readonly BenchRow[]): { device: string; type: string | readonly number[]; suffix: string }[] {
+  const streamed = all.filter(({ streamSamples }) => streamSamples.length > 0);
+  const names = [...new Set(streamed.map(({ device }) => device))];
   const types = ["dashed", "dotted", [12, 3], [2, 6]];
   return names.map((device, i) => ({
     device,
@@ -127,46 +128,45 @@ function limitsOf(all: readonly BenchRow[]): { device: string; type: string | re
   }));
 }
 
-const limitName = "in-place stream";
+const streamName = "in-place stream";
 /** A broken line as the legend's own picture of a series without points. */
 const dashes = "path://M0,0h7v2h-7zM9,0h7v2h-7zM18,0h7v2h-7z";
 
-/** A series' own limit: a broken line through a sweep, a dash over the mark of other work. */
-function limit({ name, rows, look }: Series, all: readonly BenchRow[]): object[] {
-  const limited = rows.filter(({ streamSamples }) => streamSamples.length > 0);
+/** The stream beside a series: a broken line through a sweep, a dash over the mark of other work. */
+function stream({ name, rows, look }: Series, all: readonly BenchRow[]): object[] {
+  const streamed = rows.filter(({ streamSamples }) => streamSamples.length > 0);
   const points = (isSweep: boolean) =>
-    limited
+    streamed
       .filter(({ tensors }) => (tensors === 1) === isSweep)
       .map((row) => {
         const spot = point([row.parameters, summarize(row, all).streamBandwidth! / 1e9], row);
-        return { ...spot, name: `${limitName}, ${spot.name}` };
+        return { ...spot, name: `${streamName}, ${spot.name}` };
       });
-  // Under the same name: the legend shows and hides them with what they are the limit of.
+  // Under the same name: the legend shows and hides them with what they were measured beside.
   return [
     { ...line, name, color: look.color, symbol: "none", lineStyle: { width: 1.5, type: "dashed" }, data: points(true) },
     { name, color: look.color, type: "scatter", symbol: "rect", symbolSize: [18, 2], data: points(false) },
   ].filter(({ data }) => data.length > 0);
 }
 
-/** GB/s by size, with the streaming limits of the same run. */
+/** GB/s by size, with the streams of the same run. */
 function speeds(list: readonly Series[], all: readonly BenchRow[]): Chart {
-  const limits = list.flatMap((one) => limit(one, all));
+  const streams = list.flatMap((one) => stream(one, all));
   const series = list.flatMap((one, i) => lineAndMarks(one, i === 0, (row) => summarize(row, all).bandwidth / 1e9));
   // Nothing but its entry in the legend.
-  const key = { ...line, name: limitName, color: grey, data: [] };
+  const key = { ...line, name: streamName, color: grey, data: [] };
   return {
     id: "speed",
     title: "Speed by size",
-    caption:
-      "Bytes that a step must move, by the byte model, per second. A broken line, or a dash, in the colour of a step is that step's limit: a pass over the same memory with the same loads and stores and next to no arithmetic, measured in turns with it.",
+    caption: `Bytes that a step must move, by the byte model, per second. A broken line, or a dash, in the colour of a step is the in-place stream beside it: a pass over the same memory with the same loads and stores and next to no arithmetic, ${yardstick}.`,
     option: frame(
       axis("parameters", "count", decades(all.map(({ parameters }) => parameters))),
       axis("GB/s", "number", { type: "value", min: 0 }),
-      [...series, ...limits, ...(limits.length > 0 ? [key] : [])],
+      [...series, ...streams, ...(streams.length > 0 ? [key] : [])],
       {
         names: [
           ...list.map(({ name }) => ({ name })),
-          ...(limits.length > 0 ? [{ name: limitName, icon: dashes }] : []),
+          ...(streams.length > 0 ? [{ name: streamName, icon: dashes }] : []),
         ],
       },
     ),
@@ -190,26 +190,30 @@ const roofRange = [0.125, 8] as const;
 
 /** Williams, Waterman and Patterson 2009. The roof is the memory's: what the arithmetic units could do is far above. */
 function roofline(list: readonly Series[], all: readonly BenchRow[]): Chart {
-  const devices = limitsOf(all);
+  const devices = streamsOf(all);
   const roofs = devices.flatMap(({ device, type, suffix }) => {
-    const limits = all
+    const sorted = all
       .filter((row) => row.device === device)
       .flatMap((row) => summarize(row, all).streamBandwidth ?? [])
       .sort((a, b) => a - b);
-    const [slowest, fastest] = [limits[0]!, limits.at(-1)!];
-    const lowest = { limit: slowest, type: "solid", name: `in-place stream of the slowest work${suffix}`, suffix };
-    const highest = { limit: fastest, type, name: `in-place stream of the fastest work${suffix}`, suffix };
+    const [slowest, fastest] = [sorted[0]!, sorted.at(-1)!];
+    const lowest = { speed: slowest, type: "solid", name: `in-place stream of the slowest work${suffix}`, suffix };
+    const highest = { speed: fastest, type, name: `in-place stream of the fastest work${suffix}`, suffix };
     // The lower roofs of several devices would be a thicket.
     return devices.length > 1 || slowest === fastest ? [highest] : [lowest, highest];
   });
-  const roofSeries = roofs.map(({ limit, type, name, suffix }) => ({
+  const isTwo = roofs.length > devices.length;
+  const key = isTwo
+    ? "The solid line is the stream of the slowest work, the broken one that of the fastest, such as small work in the caches."
+    : "A broken line is the stream, on each device that of the fastest work.";
+  const roofSeries = roofs.map(({ speed, type, name, suffix }) => ({
     ...line,
     name,
     symbol: "none",
     lineStyle: { width: 2, color: grey, type },
     itemStyle: { color: grey },
-    endLabel: { ...halo, show: true, formatter: `${significant(limit / 1e9)} GB/s${suffix}`, align: "left" },
-    data: roofRange.map((intensity) => [intensity, (intensity * limit) / 1e9]),
+    endLabel: { ...halo, show: true, formatter: `${significant(speed / 1e9)} GB/s${suffix}`, align: "left" },
+    data: roofRange.map((intensity) => [intensity, (intensity * speed) / 1e9]),
   }));
   const series = list
     .filter(({ rows }) => rows.some(({ operations }) => operations > 0))
@@ -226,8 +230,7 @@ function roofline(list: readonly Series[], all: readonly BenchRow[]): Chart {
   return {
     id: "roofline",
     title: "Roofline",
-    caption:
-      "A step does few operations per byte, so its roof is the memory: bytes per second of the in-place stream times operations per byte. Small work has the higher roof of the caches. Colours as above.",
+    caption: `A step does few operations per byte, so its roof is about what the memory gives: bytes per second of the in-place stream times operations per byte. ${key} Colours as above.`,
     option: frame(
       axis("operations per byte", "number", { min: roofRange[0], max: roofRange[1], logBase: 2 }),
       axis("Goperations/s", "number"),

@@ -6,6 +6,7 @@ import { ownName } from "./build.js";
 import { emulatorNote, isEmulated } from "./emulated.js";
 import { describeGpus } from "./gpu-report.js";
 import { type BenchDocument, type BenchRow, baselineOf, summarize } from "./result.js";
+import { yardstickNote } from "./yardstick.js";
 
 const spread = (part: number, whole: number) => `${significant((100 * part) / whole, 2)} %`;
 
@@ -81,12 +82,15 @@ export function preface(document: BenchDocument, common: readonly [string, strin
 
 function asTable(document: BenchDocument): string {
   const { shown, common } = columnsOf(document);
-  return [renderSection("bench", preface(document, common)), renderTable(shown, document.rows)].join("\n\n");
+  return [
+    renderSection("bench", [...preface(document, common), ...yardstickNote(document)]),
+    renderTable(shown, document.rows),
+  ].join("\n\n");
 }
 
 function asMarkdown(document: BenchDocument): string {
   const { shown, common } = columnsOf(document);
-  const lines = preface(document, common).map(([name, text]) => `- ${name}: ${text}`);
+  const lines = [...preface(document, common), ...yardstickNote(document)].map(([name, text]) => `- ${name}: ${text}`);
   return [lines.join("\n"), renderMarkdown(shown, document.rows), `\`${document.command}\``].join("\n\n");
 }
 

@@ -4,6 +4,7 @@ import { renderPage } from "../html-page.js";
 import { chartsOf } from "./charts.js";
 import { columnsOf, preface } from "./formats.js";
 import type { BenchDocument } from "./result.js";
+import { yardstick } from "./yardstick.js";
 
 export function asHtml(document: BenchDocument): string {
   const { shown, common } = columnsOf(document);
@@ -25,7 +26,7 @@ export function asHtml(document: BenchDocument): string {
       ],
       [
         "of stream",
-        "the median, over rounds, of the step's bytes per second over those of the in-place stream beside it",
+        `the median, over rounds, of the step's bytes per second over those of the in-place stream beside it; ${yardstick}`,
       ],
       ["speed-up", "the median, over rounds, of the baseline's time over the row's; the baseline has 1 ×"],
       ["± MAD", "median distance of the samples from their median"],

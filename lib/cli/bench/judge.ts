@@ -45,7 +45,7 @@ function changeOfPair(before: BenchRow, after: BenchRow): Change {
   return { change: medianInterval(medians), enough: medians.length >= fewestForMedian };
 }
 
-/** Two runs: each in fractions of its own streaming limit, since anything else compares machines or their moods. */
+/** Two runs: each in fractions of its own stream, since anything else compares machines or their moods. */
 function changeOfRuns(before: BenchRow, after: BenchRow): Change {
   const [a, b] = [streamFractions(before), streamFractions(after)];
   return {

@@ -21,7 +21,7 @@ interface Flags {
 export function define(command: Command): void {
   command
     .description(
-      "Judges a run of `bench --against`, pair by pair, or two runs of `bench`, as fractions of their own streaming limits; ends with 1 when something became slower.",
+      "Judges a run of `bench --against`, pair by pair, or two runs of `bench`, as fractions of their own in-place streams; ends with 1 when something became slower.",
     )
     .argument("<file>", "what `bench --format json` wrote: the run with pairs, or the run before")
     .argument("[after]", "the run after")
@@ -41,7 +41,7 @@ function compare(file: string, after: string | undefined, flags: Flags): void {
     throw new CommandError("usage", `There is nothing to compare: ${hint}`);
   }
   const regressed = judgements.filter(({ regression }) => regression).length;
-  const basis = after === undefined ? "alternating rounds of one run" : "fractions of each run's own streaming limit";
+  const basis = after === undefined ? "alternating rounds of one run" : "fractions of each run's own in-place stream";
   if (flags.json) printJson({ basis, failOver: allowed, regressed, judgements });
   else print(render(judgements, { basis, allowed, regressed, format: flags.format }));
   if (regressed > 0) process.exitCode = exitCodes.failed;
@@ -51,7 +51,7 @@ function judgeTwo(before: BenchDocument, after: BenchDocument, allowed: number):
   const differences = machineDifferences(before, after);
   if (differences.length > 0) {
     warn(
-      `the runs are of different machines; only fractions of streaming limits are compared\n  ${differences.join("\n  ")}`,
+      `the runs are of different machines; only fractions of their in-place streams are compared\n  ${differences.join("\n  ")}`,
     );
   }
   return judgeRuns(before, after, allowed);

@@ -13,7 +13,7 @@ describe("the HTML report", () => {
     this.timeout(120_000);
     const args = ["bench", "mlp", "--parameters", "1e3..1e5*10", "--options", "default", "--options", "amsgrad"];
     const short = ["--min-time", "0", "--repetitions", "3", "--threads", "1", "--compare", "copy"];
-    const { status, stderr } = await cli([...args, ...short, "--format", "html", "--output", file]);
+    const { status, stderr } = await cli([...args, ...short, "--output", file]);
     expect(status, stderr).to.equal(0);
   });
 
@@ -22,6 +22,13 @@ describe("the HTML report", () => {
     const markup = html.replaceAll(/<script>.*?<\/script>/gs, "");
     expect(markup).to.not.match(/<(script|link|img)[^>]+(src|href)="(?!data:)/);
     expect(html).to.contain("--compare copy").and.contain("read gradient, parameter, momentum, velocity");
+  });
+
+  it("calls the stream a yardstick, and says which line of the roofline is which", () => {
+    const html = readFileSync(file, "utf8").replaceAll(/<script>.*?<\/script>/gs, "");
+    expect(html.match(/a yardstick, not a bound/g)).to.have.length.at.least(2);
+    expect(html).to.contain("The solid line is the stream of the slowest work, the broken one that of the fastest");
+    expect(html).to.not.match(/streaming limit|step's limit/);
   });
 
   it("escapes what comes from the command line", () => {
@@ -57,7 +64,7 @@ describe("the HTML report", () => {
         for (const name of ["fused-adamw, default", "fused-adamw, amsgrad", "copy", "in-place stream"]) {
           expect(legend).to.contain(name);
         }
-        // Both sets of options have a limit of their own.
+        // Both sets of options have a stream of their own.
         for (const colour of ["#0072b2", "#d55e00"]) {
           expect(await page.locator(`#speed svg path[stroke="${colour}"][stroke-dasharray]`).count(), colour).to.equal(
             1,
