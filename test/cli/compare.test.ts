@@ -152,7 +152,12 @@ describe("compare", () => {
     ["a missing file", [join(folder, "missing.json")], 3, "missing.json"],
     ["a file of another kind", [file("other.json", "{}")], 2, "is not what `bench --format json` writes"],
     ["no JSON", [file("no.json", "no")], 2, "is not what `bench --format json` writes"],
-    ["a run without pairs", [file("single.json", document([row("fused-adamw", [1])]))], 2, "bench --against"],
+    [
+      "a run without pairs",
+      [file("single.json", document([row("fused-adamw", [1])]))],
+      2,
+      "give the run after as a second file",
+    ],
     ["an impossible share", [file("x.json", pairs([1], [1])), "--fail-over", "500%"], 2, "for --fail-over"],
   ];
   for (const [what, args, expected, message] of mistakes) {

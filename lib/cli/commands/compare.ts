@@ -37,7 +37,10 @@ function compare(file: string, after: string | undefined, flags: Flags): void {
   const before = readDocument(file);
   const judgements = after === undefined ? judgePairs(before, allowed) : judgeTwo(before, readDocument(after), allowed);
   if (judgements.length === 0) {
-    const hint = after === undefined ? "it has no pairs (made with bench --against?)" : "the runs share no row";
+    const hint =
+      after === undefined
+        ? `${file} has no pairs, which bench --against makes; give the run after as a second file`
+        : "the runs share no row";
     throw new CommandError("usage", `There is nothing to compare: ${hint}`);
   }
   const regressed = judgements.filter(({ regression }) => regression).length;
