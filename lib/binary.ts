@@ -23,11 +23,23 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What `fused-adamw build` runs: builds the addon from whatever folder it is typed in. */
 export const buildScript = `npm run build:native --prefix "${root}"`;
 /** What a user types. */
-export const buildCommand = "npx fused-adamw build";
+const buildCommand = "npx fused-adamw build";
 
-/** Where the addon may be, first match wins. FUSED_ADAMW_BINDING names a file of the user's own. */
+/** Names a file of the user's own, in place of all others. */
+const variable = "FUSED_ADAMW_BINDING";
+const isNamed = () => Boolean(process.env[variable]);
+
+/** What helps where no addon can be loaded. */
+export function remedy(): string {
+  if (isNamed()) {
+    return `Unset ${variable} to use the build of this installation (${buildCommand} makes one), or correct it.`;
+  }
+  return `Build it (Python 3, make and a C++17 compiler are needed):\n  ${buildCommand}\nor name a built one in ${variable}.`;
+}
+
+/** Where the addon may be, first match wins. */
 function places(): string[] {
-  const own = process.env.FUSED_ADAMW_BINDING;
+  const own = process.env[variable];
   if (own) return [resolve(own)];
   const built = ["build", "build-cmake"].map((folder) => join(root, folder, "Release/fused_adamw.node"));
   const prebuilds = join(root, "prebuilds");
@@ -61,7 +73,9 @@ export function loadBinary(): LoadedBinary {
         failure = error instanceof Error ? error.message : String(error);
       }
     }
-    candidates.push({ file, failure });
+    // Nobody looks for the variable who has forgotten it.
+    const origin = isNamed() && failure !== undefined ? ` (${variable} names it)` : "";
+    candidates.push({ file, failure: failure && `${failure}${origin}` });
   }
   return { exports, candidates };
 }

@@ -1,6 +1,6 @@
 /** Declares everything the .node file exports: native/binding/addon.cpp is the other side. */
 
-import { buildCommand, loadBinary } from "./binary.js";
+import { loadBinary, remedy } from "./binary.js";
 import type { DType, HostArray } from "./dtypes.js";
 import { AdamWError } from "./errors.js";
 
@@ -225,9 +225,7 @@ function load(): Native {
       [
         `Could not load the fused-adamw addon for ${process.platform}-${process.arch}, Node ${process.version}:`,
         ...failures,
-        "Build it (Python 3, make and a C++17 compiler are needed):",
-        `  ${buildCommand}`,
-        "or name a built one in FUSED_ADAMW_BINDING.",
+        remedy(),
       ].join("\n"),
     );
   }

@@ -100,7 +100,11 @@ describe("the addon", () => {
   it("that cannot be loaded is an error that says where it was looked for, why not, and what to do", () => {
     const missing = importWith("/nowhere/fused.node");
     expect(missing).to.match(/^AdamWError NATIVE Could not load/);
-    expect(missing).to.contain("/nowhere/fused.node: no such file").and.to.contain("npx fused-adamw build");
+    const named = "/nowhere/fused.node: no such file (FUSED_ADAMW_BINDING names it)";
+    expect(missing)
+      .to.contain(named)
+      .and.to.contain("Unset FUSED_ADAMW_BINDING")
+      .and.to.contain("npx fused-adamw build");
     expect(missing).to.contain(process.platform).and.to.contain(process.version);
     const notAnAddon = importWith("package.json");
     expect(notAnAddon)

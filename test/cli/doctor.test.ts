@@ -24,7 +24,10 @@ describe("doctor", () => {
     expect(stdout)
       .to.contain(import.meta.filename)
       .and.contain("npx fused-adamw build")
-      .and.contain("cpu");
+      .and.contain("cpu")
+      .and.contain("Unset FUSED_ADAMW_BINDING")
+      // There is no build to say it of.
+      .and.not.contain("This build");
   });
 
   it("lists the variables that change what happens", async () => {

@@ -1,7 +1,7 @@
 /** `doctor`: one screen that says what is installed, what this machine has, and whether every device works. */
 
 import type { Command } from "commander";
-import { type BinaryCandidate, buildCommand, loadBinary } from "../../binary.js";
+import { type BinaryCandidate, loadBinary, remedy } from "../../binary.js";
 import type { DeviceFacts, DeviceInfo } from "../../native.js";
 import { exitCodes } from "../exit.js";
 import { formatBytes, formatSeconds } from "../format.js";
@@ -61,16 +61,17 @@ async function diagnose(): Promise<Diagnosis> {
     machine: describeMachine(),
     environment: Object.fromEntries(variables.flatMap((name) => [[name, process.env[name]]]).filter(([, v]) => v)),
     nvidia,
-    noGpu: hasGpu ? [] : noGpu(nvidia, devices),
+    noGpu: hasGpu ? [] : [...explainNoGpu(nvidia), ...(exports === undefined ? [] : missingGpus(devices))],
     devices,
     healthy: usable.length > 0 && usable.every(({ check }) => check === "equal bits"),
   };
 }
 
-function noGpu(nvidia: NvidiaFacts, devices: readonly DeviceInfo[]): string[] {
+/** What this build says of the GPUs that it cannot use. */
+function missingGpus(devices: readonly DeviceInfo[]): string[] {
   const gpu = devices.filter(({ kind }) => kind === "cuda");
-  const own = gpu.map(({ name, reason }) => `${name}: ${reason}`);
-  return [...explainNoGpu(nvidia), ...(gpu.length === 0 ? ["This build of fused-adamw has no CUDA device."] : own)];
+  if (gpu.length === 0) return ["This build of fused-adamw has no CUDA device."];
+  return gpu.map(({ name, reason }) => `${name}: ${reason}`);
 }
 
 /** Loads the library only here, so that `doctor` has an answer when the addon does not load. */
@@ -133,9 +134,7 @@ function render({ version, root, binaries, machine, environment, nvidia, noGpu, 
       ...devices.filter(({ model }) => model !== "").map((device): [string, string] => ["gpu", describeGpu(device)]),
       ...noGpu.map((sentence): [string, string] => ["no GPU", sentence]),
     ]),
-    devices.length > 0
-      ? renderDevices(devices)
-      : paint("red", `The addon could not be loaded; build it: ${buildCommand}`),
+    devices.length > 0 ? renderDevices(devices) : paint("red", `The addon could not be loaded. ${remedy()}`),
     healthy ? paint("green", "All well.") : paint("red", "Something is wrong; see above."),
   ];
   return sections.join("\n\n");
