@@ -70,7 +70,7 @@ console.log(`${gpu.name}: ${gpu.model}`);
 const specs = suites.flatMap((name) => ["--spec", `test/${name}.test.ts`]);
 const passed = [
   run("suites", join(root, "node_modules/mocha/bin/mocha.js"), ...specs, "--grep", "cuda|GPU"),
-  run("equal bits", join(root, "dist/cli/main.js"), "selftest", "--device", "cuda"),
+  run("equal bits", join(root, "dist/cli/main.js"), "selftest", "--devices", "cuda"),
 ];
 console.log(`\n== time beside a copy${emulated ? " (an emulator's, which means nothing)" : ""}`);
 timeStep(gpu.name, emulated ? 2 ** 14 : 2 ** 26);

@@ -1,8 +1,17 @@
 /** Devices as they are typed: names, kinds, "auto" or "all". */
 
+import { type Command, Option } from "commander";
 import { type DeviceInfo, devices } from "../device.js";
 import { closest } from "../spelling.js";
 import { CommandError, wrongValue } from "./exit.js";
+
+/** `--devices`, for `parseDevices`; `--device` is the same, as commands with one device call it. The last one counts. */
+export function addDevicesOption(command: Command, description: string, usual: string): Command {
+  return command
+    .option("--devices <list>", description, usual)
+    .addOption(new Option("--device <list>").hideHelp())
+    .on("option:device", (value: string) => command.setOptionValueWithSource("devices", value, "cli"));
+}
 
 /**
  * The names of available devices, in the order given, each once.

@@ -19,7 +19,7 @@ describe("selftest", () => {
   });
 
   it("prints one row per scenario and one column per device asked for", async () => {
-    const { status, stdout } = await cli(["selftest", "--device", "cpu:scalar", "--threads", "2"]);
+    const { status, stdout } = await cli(["selftest", "--devices", "cpu:scalar", "--threads", "2"]);
     expect(status).to.equal(0);
     for (const { name } of scenarios) expect(stdout).to.match(new RegExp(`^${name} +equal bits$`, "m"));
   });
@@ -51,7 +51,7 @@ describe("selftest", () => {
     { name: "cpu:scalar", kind: "cpu", model: "", available: true, reason: "" },
   ];
   it("devices are chosen by name, by kind (the best of it), auto, or all, each once", () => {
-    const chosen = (text: string) => parseDevices(text, "--device", list);
+    const chosen = (text: string) => parseDevices(text, "--devices", list);
     expect(chosen("cpu:scalar,cpu:avx2,cpu:scalar")).to.deep.equal(["cpu:scalar", "cpu:avx2"]);
     expect(chosen("cpu")).to.deep.equal(["cpu:avx2"]);
     expect(chosen("auto")).to.deep.equal(["cpu:avx2"]);
@@ -60,9 +60,19 @@ describe("selftest", () => {
     expect(() => chosen("cpu:avx3")).to.throw(CommandError, "did you mean cpu:avx2?");
   });
 
+  it("and bench take --device for --devices", async () => {
+    const { findings } = await cliJson<{ findings: { device: string }[] }>(
+      ...["selftest", "--device", "cpu:scalar", "--threads", "1"],
+    );
+    expect(new Set(findings.map(({ device }) => device))).to.deep.equal(new Set(["cpu:scalar"]));
+    const short = ["--min-time", "0", "--repetitions", "1", "--warmup", "0", "--threads", "1"];
+    const { rows } = await cliJson<{ rows: { device: string }[] }>("bench", "10", "--device", "cpu:scalar", ...short);
+    expect(rows.map(({ device }) => device)).to.deep.equal(["cpu:scalar"]);
+  });
+
   it("an unknown device ends with 2", async () => {
     const { status, stdout, stderr } = await cli(["selftest", "--device", "gpu"]);
     expect({ status, stdout }).to.deep.equal({ status: 2, stdout: "" });
-    expect(stderr).to.contain('for --device but received "gpu"');
+    expect(stderr).to.contain('for --devices but received "gpu"');
   });
 });

@@ -13,7 +13,7 @@ import { type PeerName, peerNames } from "../bench/peers/peers.js";
 import type { BenchDocument } from "../bench/result.js";
 import { runBench } from "../bench/run.js";
 import type { BenchSpec } from "../bench/spec.js";
-import { parseDevices } from "../device-list.js";
+import { addDevicesOption, parseDevices } from "../device-list.js";
 import { CommandError, exitCodes, nothingFinished, wrongValue } from "../exit.js";
 import { chartLibrary } from "../html-page.js";
 import { awaitInterrupt } from "../interrupt.js";
@@ -60,13 +60,12 @@ const usualWork = ["mlp", "200x1000", "1e6", "1e7", "gpt2-124m@1/4"];
 const collect = (value: string, list: string[]) => [...list, value];
 
 export function define(command: Command): void {
-  command
+  addDevicesOption(command, "auto, all, a kind, or names such as cpu:avx512,cpu:avx2", "auto")
     .description(
       "Measures steps in alternating rounds, beside what the memory of the same device allows in the same run.",
     )
     .argument("[work...]", `${workSyntax} (default: ${usualWork.join(" ")})`)
     .option("--parameters <list>", "sizes to sweep over: 1e6,3e6 or 1e6..1e9*10")
-    .option("--devices <list>", "auto, all, a kind, or names such as cpu:avx512,cpu:avx2", "auto")
     .option("--precision <list>", `types of the memory: ${dtypes.join(", ")}`, "float32")
     .option("--threads <list>", "numbers of threads (default: FUSED_ADAMW_THREADS, else all processors)")
     .option("--options <list>", `${optionSyntax}; several times to compare`, collect, [])

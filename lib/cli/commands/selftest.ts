@@ -2,14 +2,14 @@
 
 import type { Command } from "commander";
 import { firstDifference, type Scenario, scenarios, trace } from "../conformance.js";
-import { parseDevices } from "../device-list.js";
+import { addDevicesOption, parseDevices } from "../device-list.js";
 import { exitCodes } from "../exit.js";
 import { parseCounts } from "../numbers.js";
 import { renderTable } from "../table.js";
 import { note, paint, print, printJson } from "../terminal.js";
 
 interface Options {
-  device?: string;
+  devices: string;
   threads: string;
   json?: true;
 }
@@ -23,14 +23,13 @@ interface Finding {
 }
 
 export function define(command: Command): void {
-  command
+  addDevicesOption(command, "devices to test: all that are available, names, or kinds, separated by commas", "all")
     .description(
       "Runs the core of the conformance suite: every device must leave the bits of cpu:scalar on one thread.",
     )
-    .option("--device <list>", "devices to test: names or kinds, separated by commas (default: all available)")
     .option("--threads <list>", "numbers of threads to test with", "1,2,3")
-    .action(async ({ device, threads, json }: Options) => {
-      const names = parseDevices(device ?? "all", "--device");
+    .action(async ({ devices, threads, json }: Options) => {
+      const names = parseDevices(devices, "--devices");
       const findings = await test(names, parseCounts(threads, "--threads", 2));
       const equal = findings.every(({ difference }) => difference === "");
       if (json) printJson({ equal, findings });
