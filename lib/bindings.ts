@@ -191,6 +191,15 @@ export class Bindings {
     this.#gradients = gradients;
   }
 
+  /** The buffers that a step works on are there until the returned function is called, disposed or not. */
+  hold(): () => void {
+    const buffers = [...this.#values, ...this.#gradients].filter((memory) => memory instanceof DeviceBuffer);
+    for (const buffer of buffers) buffer.hold();
+    return () => {
+      for (const buffer of buffers) buffer.release();
+    };
+  }
+
   /** The rows whose parameters were in arrays that have lost their memory. */
   lostValues(): number[] {
     const isLost = (value: TensorMemory, row: number) =>

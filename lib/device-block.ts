@@ -20,6 +20,8 @@ export class DeviceBlock {
   readonly #native: NativeBuffer;
   readonly #pointer: bigint;
   #disposed = false;
+  /** Work on other threads that is not done. */
+  #holders = 0;
 
   constructor({ stream, bytes, which, owner }: BlockSource) {
     this.#native = new native.Buffer(stream, bytes, which);
@@ -51,11 +53,26 @@ export class DeviceBlock {
     return this.#native;
   }
 
+  /** For work whose end no stream knows: the memory is there until release(), disposed or not. */
+  hold(): void {
+    this.#holders += 1;
+  }
+
+  /** The work of one hold() is done. */
+  release(): void {
+    this.#holders -= 1;
+    if (this.#disposed) this.#free();
+  }
+
   /** Frees the memory after the work on it; memory of another library is only let go. @throws BUSY in a capture */
   dispose(): void {
     refuseCapture("dispose()");
     this.#disposed = true;
-    this.#native.dispose();
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.#holders === 0) this.#native.dispose();
   }
 
   #checkAlive(): void {

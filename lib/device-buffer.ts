@@ -181,6 +181,16 @@ export class DeviceBuffer<D extends DType = DType> {
     return { device: this.device, dtype: this.dtype, length: this.length, offset: this.#begin, handle };
   }
 
+  /** @internal For work whose end no stream knows: the memory is there until release(), disposed or not. */
+  hold(): void {
+    this.#block.hold();
+  }
+
+  /** @internal The work of one hold() is done. */
+  release(): void {
+    this.#block.release();
+  }
+
   /**
    * Frees the memory, that of all its parts too, after the work on it; memory of another library is only let go.
    *

@@ -38,7 +38,14 @@ export class DirectStepper extends Stepper {
   }
 
   async runAsync(step: Step): Promise<StepReport> {
-    await this.whileBusy(this.native.stepAsync(...asArguments(this.#begin(step))));
+    const chosen = this.#begin(step);
+    // The thread that does it is in the order of no stream.
+    const release = this.bindings.hold();
+    try {
+      await this.whileBusy(this.native.stepAsync(...asArguments(chosen)));
+    } finally {
+      release();
+    }
     return this.#finish();
   }
 
