@@ -107,12 +107,16 @@ export class AdamW {
     return this[coreOf].step(undefined, parseStepOptions(options));
   }
 
-  /** As apply(), off the event loop. The memory of parameters and gradients must stay until the promise settles. */
+  /**
+   * As apply(), off the event loop. The memory of parameters and gradients must stay until the promise settles.
+   *
+   * @throws NOT_SHAREABLE too, for arrays over resizable ArrayBuffers
+   */
   async applyAsync(gradients: Gradients, options?: AsyncStepOptions): Promise<StepReport> {
     return this[coreOf].stepAsync(givenGradients(gradients, "stepAsync"), parseAsyncStepOptions(options));
   }
 
-  /** As step(), off the event loop. */
+  /** As step(), off the event loop. @throws NOT_SHAREABLE too, as applyAsync() */
   async stepAsync(options?: AsyncStepOptions): Promise<StepReport> {
     return this[coreOf].stepAsync(undefined, parseAsyncStepOptions(options));
   }

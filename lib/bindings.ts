@@ -4,7 +4,7 @@ import { DeviceBuffer } from "./device-buffer.js";
 import { type DType, dtypes } from "./dtypes.js";
 import { AdamWError, invalid, unexpected } from "./errors.js";
 import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
-import { arrayNameOf, lengthOf } from "./host-array.js";
+import { arrayNameOf, checkFixed, lengthOf } from "./host-array.js";
 import { checkDevice, checkMemory, dtypeOf, lengthToKeep, memoryName, type TensorMemory } from "./memory.js";
 import type { Layout } from "./native.js";
 import { checkOverlap, type Parameter } from "./parameters.js";
@@ -189,6 +189,24 @@ export class Bindings {
   /** From here on the addon points at these, which prepare() has returned. */
   use(gradients: NonNullable<StepGradients>): void {
     this.#gradients = gradients;
+  }
+
+  /**
+   * For a step on another thread with these gradients, or (undefined) those that the addon has. Of values those that
+   * have a fixed length are known.
+   *
+   * @throws NOT_SHAREABLE for memory that may shrink meanwhile
+   */
+  checkFixed(chosen: StepGradients): void {
+    const gradients = chosen ?? this.#gradients;
+    for (const [row, { name }] of this.trained.entries()) {
+      const value = this.#values[row] as TensorMemory;
+      const gradient = gradients[row] as TensorMemory | null;
+      if ((this.#valueLengths[row] as number) < 0 && !(value instanceof DeviceBuffer)) {
+        checkFixed(value, `the value of ${name}`);
+      }
+      if (gradient !== null && !(gradient instanceof DeviceBuffer)) checkFixed(gradient, `the gradient of ${name}`);
+    }
   }
 
   /** The buffers that a step works on are there until the returned function is called, disposed or not. */

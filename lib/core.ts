@@ -54,7 +54,7 @@ export class Core {
   /** Undefined where the step is not done on return. */
   step(gradients: Gradients | undefined, gradientScale: number): StepReport | undefined {
     const engine = this.lifecycle.ready;
-    const step = this.#describe(gradients, gradientScale);
+    const step = this.#describe(gradients, gradientScale, false);
     const captured = capturing(engine.stream);
     if (!captured) return engine.run(step);
     captured.push(this.#capture(engine, step));
@@ -64,11 +64,11 @@ export class Core {
   async stepAsync(gradients: Gradients | undefined, gradientScale: number): Promise<StepReport> {
     const engine = this.lifecycle.ready;
     if (capturing(engine.stream)) refuseCapture("a step of the Async forms");
-    return engine.runAsync(this.#describe(gradients, gradientScale));
+    return engine.runAsync(this.#describe(gradients, gradientScale, true));
   }
 
-  #describe(gradients: Gradients | undefined, gradientScale: number): Step {
-    return { gradients, gradientScale, rates: this.rates, checkReady: () => this.lifecycle.ready };
+  #describe(gradients: Gradients | undefined, gradientScale: number, isAsync: boolean): Step {
+    return { gradients, gradientScale, isAsync, rates: this.rates, checkReady: () => this.lifecycle.ready };
   }
 
   #capture(engine: Engine, step: Step): CapturedStep {

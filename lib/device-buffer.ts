@@ -11,7 +11,7 @@ import {
   parseShared,
   type SharedMemory,
 } from "./foreign-memory.js";
-import { checkArray, makeArray } from "./host-array.js";
+import { checkArray, checkFixed, makeArray } from "./host-array.js";
 import { inspection, shownAs } from "./inspection.js";
 import { native } from "./native.js";
 import { streamOn } from "./stream.js";
@@ -131,9 +131,15 @@ export class DeviceBuffer<D extends DType = DType> {
     await this.#block.work("writeAsync()").writeAsync(values, this.#place(values, offset));
   }
 
-  /** As read(), with the event loop free: the values as they are after what was put on the stream before. */
+  /**
+   * As read(), with the event loop free: the values as they are after what was put on the stream before.
+   *
+   * @throws NOT_SHAREABLE too, for an array over a resizable ArrayBuffer
+   */
   async readAsync(to: HostArray<D> = makeArray(this.dtype, this.length), offset = 0): Promise<HostArray<D>> {
-    await this.#block.work("readAsync()").readAsync(to, this.#place(to, offset));
+    const place = this.#place(to, offset);
+    checkFixed(to, "the array");
+    await this.#block.work("readAsync()").readAsync(to, place);
     return to;
   }
 

@@ -35,6 +35,18 @@ export function isResizable({ buffer }: HostArray): boolean {
   return resizable === true || growable === true;
 }
 
+/**
+ * For work on another thread, from under which a resizable ArrayBuffer could take memory at any time; one that is
+ * shared can only grow.
+ *
+ * @throws NOT_SHAREABLE
+ */
+export function checkFixed({ buffer }: HostArray, name: string): void {
+  if ((buffer as { resizable?: boolean }).resizable !== true) return;
+  const message = `The memory of ${name} is a resizable ArrayBuffer, which could shrink while another thread works on it: give the Async forms arrays over ArrayBuffers of fixed length, or use the others`;
+  throw new AdamWError("NOT_SHAREABLE", message);
+}
+
 /** What messages call the arrays of one type, or of any: "a Float32Array". */
 export function arrayName(dtype?: DType): string {
   const names = dtype ? [dtype] : dtypeNames;

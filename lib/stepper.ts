@@ -16,6 +16,8 @@ export interface Step {
   readonly gradients: Gradients | undefined;
   readonly rates: StepRates;
   readonly gradientScale: number;
+  /** Whether it is done, or waited for, on another thread. */
+  readonly isAsync: boolean;
   /** @throws what keeps the optimizer from doing it */
   checkReady(): void;
 }
@@ -101,14 +103,18 @@ export abstract class Stepper {
    * behind a rate may have done anything, such as grow the WebAssembly memory that the parameters are in.
    */
   protected prepare(step: Step, evaluate: () => void): StepGradients {
-    const { gradients, rates, gradientScale } = step;
-    const { zeroGradients } = this.options;
-    const chosen = this.bindings.prepare(gradients, zeroGradients);
+    const chosen = this.#check(step);
     evaluate();
-    this.blocks.controls[controlAt.gradientScale] = gradientScale;
-    if (rates.isFixed) return chosen;
+    this.blocks.controls[controlAt.gradientScale] = step.gradientScale;
+    if (step.rates.isFixed) return chosen;
     step.checkReady();
-    return this.bindings.prepare(gradients, zeroGradients);
+    return this.#check(step);
+  }
+
+  #check({ gradients, isAsync }: Step): StepGradients {
+    const chosen = this.bindings.prepare(gradients, this.options.zeroGradients);
+    if (isAsync) this.bindings.checkFixed(chosen);
+    return chosen;
   }
 
   /** Whether raw step `step` only accumulates: `is_micro_step` of native/rule/control.h. */

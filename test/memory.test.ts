@@ -1,8 +1,7 @@
 import { expect } from "chai";
-import { AdamW } from "../lib/adamw.js";
-import type { AdamWOptions } from "../lib/options.js";
+import { AdamW, type AdamWOptions, openDevice } from "../lib/index.js";
 import { pair } from "./optimizers.js";
-import { rejectsWith } from "./rejects.js";
+import { rejectsLater, rejectsWith } from "./rejects.js";
 
 const inputs = Array.from({ length: 40 }, (_, i) => Math.fround(Math.sin(i + 1)));
 const options: AdamWOptions = { weightDecay: 0.1, learningRate: 0.01, globalClipnorm: 1, zeroGradients: true };
@@ -216,5 +215,56 @@ describe("memory that is gone", () => {
     buffer.resize(64);
     expect(optimizer.step()!.iteration).to.equal(1);
     expect(gradients.apply([tracking])!.iteration).to.equal(1);
+  });
+});
+
+describe("memory that may shrink under another thread", () => {
+  const fixed = () => Float32Array.of(1, 2);
+  const shrinking = () => new Float32Array(resizable(8, 16)).fill(1);
+  const growing = () => {
+    const buffer: SharedArrayBuffer = Reflect.construct(SharedArrayBuffer, [8, { maxByteLength: 16 }]);
+    return new Float32Array(buffer).fill(1);
+  };
+
+  it("is refused by asynchronous steps before anything changes, and taken by the others", async () => {
+    for (const [value, gradient, what] of [
+      [shrinking(), fixed(), "the value of a"],
+      [fixed(), shrinking(), "the gradient of a"],
+    ] as const) {
+      const optimizer = new AdamW().build([{ name: "a", value, gradient }]);
+      const passed = what.includes("value") ? fixed() : shrinking();
+      const before = [...value];
+      await rejectsLater("NOT_SHAREABLE", optimizer.applyAsync([passed]), what, "resizable");
+      await rejectsLater("NOT_SHAREABLE", optimizer.applyAsync({ a: passed }), what);
+      await rejectsLater("NOT_SHAREABLE", optimizer.stepAsync(), what);
+      expect([...value]).to.deep.equal(before);
+      expect(optimizer.iterations).to.equal(0);
+      optimizer.apply([passed]);
+      await rejectsLater("NOT_SHAREABLE", optimizer.applyAsync([passed]), what);
+      expect(optimizer.step()!.iteration).to.equal(2);
+    }
+  });
+
+  it("is found when a learning rate has put it there", async () => {
+    const learningRate = () => {
+      optimizer.rebind([{ name: "a", value: shrinking() }]);
+      return 0.1;
+    };
+    const optimizer = new AdamW({ learningRate }).build([{ name: "a", value: fixed(), gradient: fixed() }]);
+    await rejectsLater("NOT_SHAREABLE", optimizer.stepAsync(), "the value of a");
+    expect(optimizer.iterations).to.equal(0);
+  });
+
+  it("is not read into, with the event loop free", async () => {
+    const buffer = openDevice("cpu").allocate("float32", 2).fill(3);
+    await rejectsLater("NOT_SHAREABLE", buffer.readAsync(shrinking()), "the array");
+    expect([...buffer.read(shrinking())]).to.deep.equal([3, 3]);
+    expect([...(await buffer.readAsync(growing()))]).to.deep.equal([3, 3]);
+  });
+
+  it("is not shared memory, which can only grow", async () => {
+    const optimizer = new AdamW().build([{ name: "a", value: growing(), gradient: growing() }]);
+    expect((await optimizer.stepAsync()).iteration).to.equal(1);
+    expect((await optimizer.applyAsync([growing()])).iteration).to.equal(2);
   });
 });
