@@ -63,9 +63,7 @@ export class AheadStepper extends Stepper {
             "Expected the optimizer as it was when its step was captured, but its settings have changed: capture it again";
           throw new AdamWError("INVALID_ARGUMENT", message);
         }
-        const chosen = this.prepare(step, () => this.#foresee(step.rates));
-        if (chosen !== undefined) this.bindings.use(chosen);
-        this.native.prepare(...asArguments(chosen));
+        this.#send(step, true);
       },
       depart: () => {
         this.native.depart();
@@ -87,10 +85,21 @@ export class AheadStepper extends Stepper {
   }
 
   #issue(step: Step): void {
-    const chosen = this.prepare(step, () => this.#foresee(step.rates));
-    if (chosen !== undefined) this.bindings.use(chosen);
-    this.native.issue(...asArguments(chosen));
+    this.#send(step, false);
     this.#count();
+  }
+
+  /** Gives the addon the step; one that is captured is launched by its graph. */
+  #send(step: Step, isCaptured: boolean): void {
+    const chosen = this.prepare(step, () => this.#foresee(step.rates));
+    try {
+      if (isCaptured) this.native.prepare(...asArguments(chosen));
+      else this.native.issue(...asArguments(chosen));
+    } catch (error) {
+      this.bindings.suspect(chosen);
+      throw error;
+    }
+    this.bindings.use(chosen);
   }
 
   #count(): void {

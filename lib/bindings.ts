@@ -31,8 +31,10 @@ export class Bindings {
   readonly #boundLengths: number[];
   /** What the addon was to point at when it failed, if it ever did. */
   readonly #coming: Partial<Memory>[] = [];
-  /** The gradients the addon points at; the reference keeps their memory. */
+  /** The gradients the addon points at; the reference keeps their memory. Empty: it is not known. */
   #gradients: (TensorMemory | null)[];
+  /** Any of which the addon may point at, each row of them, while that is not known. */
+  #suspects: (TensorMemory | null)[][] = [];
 
   constructor(parameters: readonly Parameter[], frozen: readonly boolean[]) {
     this.parameters = parameters;
@@ -186,9 +188,18 @@ export class Bindings {
     checkOverlap(this.parameters.map((parameter, i) => ({ ...parameter, gradient: gradients[i] ?? null })));
   }
 
-  /** From here on the addon points at these, which prepare() has returned. */
-  use(gradients: NonNullable<StepGradients>): void {
+  /** The addon points at these now, which prepare() has returned. */
+  use(gradients: StepGradients): void {
+    if (gradients === undefined) return;
     this.#gradients = gradients;
+    if (this.#suspects.length > 0) this.#suspects = [];
+  }
+
+  /** The addon was to point at these and failed, maybe half-way: the next step gives it all of its gradients. */
+  suspect(gradients: StepGradients): void {
+    if (gradients === undefined) return;
+    this.#suspects.push(this.#gradients, gradients);
+    this.#gradients = [];
   }
 
   /**
