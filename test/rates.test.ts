@@ -1,8 +1,9 @@
 import { expect } from "chai";
+import type { AdamW } from "../lib/adamw.js";
 import type { AdamWOptions } from "../lib/options.js";
 import { CosineDecay } from "../lib/schedules/index.js";
 import { pair, snapshot } from "./optimizers.js";
-import { rejects, rejectsWith } from "./rejects.js";
+import { rejects, rejectsLater, rejectsWith } from "./rejects.js";
 
 describe("rates", () => {
   it("a learning rate is set by Keras' rules", () => {
@@ -57,6 +58,59 @@ describe("rates", () => {
       const before = snapshot(built);
       rejects(() => built.optimizer.step(), "at iteration 0", "a finite number ≥ 0 in float32");
       expect(snapshot(built)).to.deep.equal(before);
+    }
+  });
+
+  describe("whose function makes the step impossible", () => {
+    const ways = {
+      step: async (optimizer: AdamW) => optimizer.step(),
+      stepAsync: (optimizer: AdamW) => optimizer.stepAsync(),
+    };
+    for (const [name, step] of Object.entries(ways)) {
+      /** An optimizer after one step whose learning rate does this in the next one. */
+      const acting = (act: (optimizer: AdamW) => void) => {
+        let isNext = false;
+        const learningRate = () => {
+          if (isNext) {
+            isNext = false;
+            act(built.optimizer);
+          }
+          return 0.1;
+        };
+        const built = pair({ learningRate, useEma: true });
+        built.optimizer.step();
+        isNext = true;
+        return built;
+      };
+
+      it(`by swapping the parameters with their averages leave everything: ${name}()`, async () => {
+        const built = acting((optimizer) => optimizer.swapEma());
+        const before = snapshot(built);
+        await rejectsLater("BUSY", step(built.optimizer), "restoreEma()");
+        built.optimizer.restoreEma();
+        expect(snapshot(built)).to.deep.equal(before);
+        await step(built.optimizer);
+        expect(built.optimizer.iterations).to.equal(2);
+      });
+
+      it(`by stepping leave that step alone: ${name}()`, async () => {
+        let inner: Promise<unknown> | undefined;
+        const built = acting((optimizer) => {
+          inner = optimizer.stepAsync();
+        });
+        await rejectsLater("BUSY", step(built.optimizer), "await it first");
+        await inner;
+        const expected = acting(() => {});
+        expected.optimizer.step();
+        expect(snapshot(built)).to.deep.equal(snapshot(expected));
+      });
+
+      it(`by disposing of the optimizer are an error: ${name}()`, async () => {
+        const built = acting((optimizer) => optimizer.dispose());
+        const before = [...built.kernel];
+        await rejectsLater("DISPOSED", step(built.optimizer));
+        expect([...built.kernel]).to.deep.equal(before);
+      });
     }
   });
 });
