@@ -144,6 +144,36 @@ describe("memory that is gone", () => {
     });
   }
 
+  it("is found in what has taken the place of memory of another kind", () => {
+    const device = openDevice("cpu");
+    const array = () => new Float32Array(2);
+    const gone = {
+      DISPOSED: () => {
+        const buffer = device.allocate("float32", 2);
+        return { memory: buffer, lose: () => buffer.dispose() };
+      },
+      DETACHED: () => {
+        const memory = array();
+        return { memory, lose: () => structuredClone(memory, { transfer: [memory.buffer] }) };
+      },
+    };
+    for (const key of ["value", "gradient"] as const) {
+      for (const first of [array(), device.allocate("float32", 2)]) {
+        for (const code of ["DISPOSED", "DETACHED"] as const) {
+          const other = { value: array(), gradient: array() };
+          const optimizer = new AdamW().build([{ name: "a", ...other, [key]: first }]);
+          optimizer.step();
+          const { memory, lose } = gone[code]();
+          optimizer.rebind([{ name: "a", [key]: memory }]);
+          optimizer.step();
+          lose();
+          rejectsWith(code, () => optimizer.step(), `the ${key} of a`);
+          expect(optimizer.iterations).to.equal(2);
+        }
+      }
+    }
+  });
+
   it("is missed by code that is compiled for resizable arrays, too", () => {
     const make = (value: Float32Array, gradient: Float32Array) => new AdamW().build([{ name: "a", value, gradient }]);
     const [growing, fixed] = [
