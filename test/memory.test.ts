@@ -1,7 +1,8 @@
 import { expect } from "chai";
 import { AdamW, type AdamWOptions, openDevice } from "../lib/index.js";
-import { pair, snapshot } from "./optimizers.js";
-import { rejectsLater, rejectsWith } from "./rejects.js";
+import { pair } from "./optimizers.js";
+import { rejectsWith } from "./rejects.js";
+import { resizable } from "./resizable.js";
 
 const inputs = Array.from({ length: 40 }, (_, i) => Math.fround(Math.sin(i + 1)));
 const options: AdamWOptions = { weightDecay: 0.1, learningRate: 0.01, globalClipnorm: 1, zeroGradients: true };
@@ -51,12 +52,6 @@ declare const WebAssembly: {
     grow(pages: number): number;
   };
 };
-
-/** TypeScript's library for ES2023 does not have them yet. */
-type Resizable = ArrayBuffer & { resize(bytes: number): void };
-function resizable(bytes: number, maxByteLength: number): Resizable {
-  return Reflect.construct(ArrayBuffer, [bytes, { maxByteLength }]) as Resizable;
-}
 
 describe("memory", () => {
   for (const [name, make] of Object.entries(places)) {
@@ -245,108 +240,5 @@ describe("memory that is gone", () => {
     buffer.resize(64);
     expect(optimizer.step()!.iteration).to.equal(1);
     expect(gradients.apply([tracking])!.iteration).to.equal(1);
-  });
-});
-
-describe("memory that may shrink under another thread", () => {
-  const fixed = () => Float32Array.of(1, 2);
-  const shrinking = () => new Float32Array(resizable(8, 16)).fill(1);
-  const growing = () => {
-    const buffer: SharedArrayBuffer = Reflect.construct(SharedArrayBuffer, [8, { maxByteLength: 16 }]);
-    return new Float32Array(buffer).fill(1);
-  };
-
-  it("is refused by asynchronous steps before anything changes, and taken by the others", async () => {
-    for (const [value, gradient, what] of [
-      [shrinking(), fixed(), "the value of a"],
-      [fixed(), shrinking(), "the gradient of a"],
-    ] as const) {
-      const optimizer = new AdamW().build([{ name: "a", value, gradient }]);
-      const passed = what.includes("value") ? fixed() : shrinking();
-      const before = [...value];
-      await rejectsLater("NOT_SHAREABLE", optimizer.applyAsync([passed]), what, "resizable");
-      await rejectsLater("NOT_SHAREABLE", optimizer.applyAsync({ a: passed }), what);
-      await rejectsLater("NOT_SHAREABLE", optimizer.stepAsync(), what);
-      expect([...value]).to.deep.equal(before);
-      expect(optimizer.iterations).to.equal(0);
-      optimizer.apply([passed]);
-      await rejectsLater("NOT_SHAREABLE", optimizer.applyAsync([passed]), what);
-      expect(optimizer.step()!.iteration).to.equal(2);
-    }
-  });
-
-  it("is found when a learning rate has put it there", async () => {
-    const learningRate = () => {
-      optimizer.rebind([{ name: "a", value: shrinking() }]);
-      return 0.1;
-    };
-    const optimizer = new AdamW({ learningRate }).build([{ name: "a", value: fixed(), gradient: fixed() }]);
-    await rejectsLater("NOT_SHAREABLE", optimizer.stepAsync(), "the value of a");
-    expect(optimizer.iterations).to.equal(0);
-  });
-
-  it("is not read into, with the event loop free", async () => {
-    const buffer = openDevice("cpu").allocate("float32", 2).fill(3);
-    await rejectsLater("NOT_SHAREABLE", buffer.readAsync(shrinking()), "the array");
-    expect([...buffer.read(shrinking())]).to.deep.equal([3, 3]);
-    expect([...(await buffer.readAsync(growing()))]).to.deep.equal([3, 3]);
-  });
-
-  it("is not shared memory, which can only grow", async () => {
-    const optimizer = new AdamW().build([{ name: "a", value: growing(), gradient: growing() }]);
-    expect((await optimizer.stepAsync()).iteration).to.equal(1);
-    expect((await optimizer.applyAsync([growing()])).iteration).to.equal(2);
-  });
-});
-
-describe("gradients that the addon refuses half-way", () => {
-  /** Says that it has as many bytes as it should have, but the addon asks the array itself. */
-  const lying = () => Object.defineProperty(new Float32Array(1), "byteLength", { value: 8 });
-  const [first, other] = [Float32Array.of(1, 2, 3, 4), Float32Array.of(-4, 3, -2, 1)];
-  const steps = {
-    apply: (optimizer: AdamW, gradients: Float32Array[]) => optimizer.apply(gradients),
-    applyAsync: (optimizer: AdamW, gradients: Float32Array[]) => optimizer.applyAsync(gradients),
-  };
-
-  for (const [name, step] of Object.entries(steps)) {
-    it(`are refused each time they come, and no other step works with them: ${name}()`, async () => {
-      for (const next of ["bound", "passed"] as const) {
-        const [built, expected] = [pair(), pair()];
-        const refused = [first, lying()];
-        for (let call = 0; call < 3; call += 1) {
-          await rejectsLater("LENGTH_MISMATCH", (async () => step(built.optimizer, refused))());
-        }
-        expect(snapshot(built)).to.deep.equal(snapshot(expected));
-        for (const { optimizer, biasGradient, gradients } of [built, expected]) {
-          if (next === "bound") optimizer.step();
-          // Of these the addon has the second already, if it has kept what it had.
-          else await step(optimizer, [other, biasGradient]);
-          await step(optimizer, [...gradients]);
-        }
-        expect(snapshot(built)).to.deep.equal(snapshot(expected));
-      }
-    });
-  }
-
-  it("are kept until the next step that works, as are those before", async () => {
-    const { optimizer } = pair();
-    const make = () => new Float32Array(4);
-    const refs: WeakRef<Float32Array>[] = [];
-    const keep = (array: Float32Array) => {
-      refs.push(new WeakRef(array));
-      return array;
-    };
-    const alive = async () => {
-      await new Promise((resolve) => setImmediate(resolve));
-      global.gc!();
-      return refs.map((ref) => ref.deref() !== undefined);
-    };
-    (() => optimizer.apply([keep(make()), new Float32Array(2)]))();
-    for (let call = 0; call < 2; call += 1) {
-      rejectsWith("LENGTH_MISMATCH", () => optimizer.apply([keep(make()), lying()]));
-    }
-    expect(await alive()).to.deep.equal([true, true, true]);
-    optimizer.step();
-    expect(await alive()).to.deep.equal([false, false, false]);
   });
 });
