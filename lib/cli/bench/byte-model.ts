@@ -22,8 +22,9 @@ const elementBytes = 4;
 
 function traffic(options: AdamWOptions, micro: boolean): Stream[] {
   const { clipnorm, globalClipnorm, skipAboveNorm, nonFinite = "propagate", emaUpdates = "apply" } = options;
-  const limited = [clipnorm, globalClipnorm, skipAboveNorm].some((limit) => limit != null);
-  const normed = nonFinite !== "propagate" || options.reportNorms === true || (limited && !micro);
+  const clipped = clipnorm != null || globalClipnorm != null;
+  const skips = nonFinite !== "propagate" || skipAboveNorm != null;
+  const normed = skips || options.reportNorms === true || (clipped && !micro);
   const accumulates = (options.gradientAccumulationSteps ?? 0) > 1;
   const averages = options.useEma === true && (!micro || emaUpdates === "apply");
   const stream = (name: string, reads: boolean, writes: boolean): Stream[] =>

@@ -107,6 +107,7 @@ describe("the byte model", () => {
     // One update (28 + 8) and one micro-step (gradient, accumulator twice).
     ["a window of two", (36 + 12) / 2, { gradientAccumulationSteps: 2 }],
     ["whose average moves at micro-steps too", (44 + 24) / 2, { gradientAccumulationSteps: 2, useEma: true }],
+    ["whose micro-steps look for spikes", (36 + 12) / 2 + 8, { gradientAccumulationSteps: 2, skipAboveNorm: 1 }],
   ];
   for (const [what, bytes, options] of models) {
     it(`${what}: ${bytes} bytes`, () => expect(byteModel(options).step).to.equal(bytes));
