@@ -3,6 +3,7 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 
 namespace check {
@@ -33,7 +34,14 @@ expect(bool holds, const char* format, ...) {
   std::printf("\n");
 }
 
-/// Runs one test; its name is a sentence.
+/// Prints the count; the exit status of the program.
+inline int summary() {
+  std::printf("%d passed, %d failed\n", state().passed, state().failed);
+  return state().failed == 0 ? 0 : 1;
+}
+
+/// Runs one test; its name is a sentence. With STOP_AT_FAILURE in the environment the first that fails ends the
+/// program.
 template <class Body>
 void test(const char* name, Body&& body) {
   state().complaints = 0;
@@ -46,12 +54,7 @@ void test(const char* name, Body&& body) {
   (passes ? state().passed : state().failed)++;
   std::printf("%s %s\n", passes ? "ok  " : "FAIL", name);
   std::fflush(stdout);
-}
-
-/// Prints the count; the exit status of the program.
-inline int summary() {
-  std::printf("%d passed, %d failed\n", state().passed, state().failed);
-  return state().failed == 0 ? 0 : 1;
+  if (!passes && std::getenv("STOP_AT_FAILURE") != nullptr) std::exit(summary());
 }
 
 }  // namespace check

@@ -19,7 +19,7 @@ compile() {
 
 # fails FOLDER: whether the program that was compiled finds something wrong; to run for ever is not to find it.
 fails() {
-  timeout 200 "$1/program" 1 cuda >"$1/log" 2>&1
+  STOP_AT_FAILURE=1 timeout 200 "$1/program" 1 cuda >"$1/log" 2>&1
   local status=$?
   ((status != 0 && status != 124))
 }
