@@ -170,7 +170,12 @@ export class Engine {
   bind(parameter: Parameter, memory: Partial<Memory>): void {
     const native = this.#stepper.idle;
     const row = this.#bindings.check(parameter, memory);
-    if (row !== undefined) native.bind(row, memory.value, memory.gradient);
+    try {
+      if (row !== undefined) native.bind(row, memory.value, memory.gradient);
+    } catch (error) {
+      this.#bindings.suspect([]);
+      throw error;
+    }
     this.#bindings.rebind(parameter, memory);
   }
 

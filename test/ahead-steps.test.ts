@@ -181,6 +181,18 @@ describe("Steps on a GPU that nobody waits for", () => {
     expect([...host]).to.deep.equal([...expected]);
   });
 
+  it("zero arrays of gradients, but those that end in an error, whichever steps follow before a wait", () => {
+    const optimizer = new AdamW({ nonFinite: "throw", zeroGradients: true }, { device: "cuda" });
+    optimizer.build([{ name: "w", value: values(1) }]);
+    const gradients = [values(2), values(3).fill(Number.NaN, 0, 1), values(4)];
+    const kept = gradients[1]!.slice();
+    for (const gradient of gradients) optimizer.apply([gradient]);
+    rejectsWith("NON_FINITE", () => optimizer.synchronize());
+    const zeros = [...new Float32Array(length)];
+    expect(gradients.map((gradient) => [...gradient])).to.deep.equal([zeros, [...kept], zeros]);
+    expect(optimizer.iterations).to.equal(2);
+  });
+
   it("lose nothing but what a lost array would have been given", () => {
     const [kept, lost] = [values(1), values(2)];
     const optimizer = new AdamW({}, { device: "cuda" });

@@ -31,13 +31,16 @@ async function train(mode: string, failure: string): Promise<Outcome> {
   return JSON.parse(stdout) as Outcome;
 }
 
+/** What a program among the workers prints, with that failure. */
+async function run(worker: string, failure: string): Promise<string> {
+  const program = fileURLToPath(new URL(`workers/${worker}`, import.meta.url));
+  const env = { ...process.env, CUEMU_FAIL: failure };
+  return (await promisify(execFile)(process.execPath, [program], { env })).stdout;
+}
+
 /** The end of a training whose calls are repeated when they fail. */
 async function retry(failure: string): Promise<{ end: string; failed: number; message: string }> {
-  const retrying = fileURLToPath(new URL("workers/cuda-retry.mjs", import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, [retrying], {
-    env: { ...process.env, CUEMU_FAIL: failure },
-  });
-  return JSON.parse(stdout);
+  return JSON.parse(await run("cuda-retry.mjs", failure));
 }
 
 // Each call, CUDA's error that it returns, our code for it, and which of its calls fail: the first, and every so many
@@ -131,6 +134,20 @@ describe("A failing call of CUDA", () => {
       expect(ends).to.include.keys("refused", "equal");
     });
   }
+
+  it("in a rebind leaves the optimizer with the memory it had, on a GPU", async function () {
+    this.timeout(120_000);
+    const outcomes: string[] = [];
+    for (let nth = 28; ; nth += 1) {
+      // those before are of build()
+      const outcome = JSON.parse(await run("cuda-rebind.mjs", `cudaEventCreateWithFlags:${nth}:2`));
+      if (outcome.phase === "done") break;
+      expect(outcome.code).to.equal("OUT_OF_MEMORY");
+      if (outcome.phase === "rebind") outcomes.push(JSON.stringify(outcome.changed));
+    }
+    const unchanged = JSON.stringify({ old: true, other: false });
+    expect(outcomes).to.deep.equal([unchanged, unchanged]); // the event of the gradient's stream, and of the value's
+  });
 
   it("hides no other GPU, and a lost one says why, on a GPU", async () => {
     const script = `import { devices } from "${new URL("../dist/index.js", import.meta.url)}"; console.log(JSON.stringify(devices()))`;

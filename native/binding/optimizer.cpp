@@ -126,14 +126,15 @@ Napi::Value OptimizerWrap::bind(Info info) {
   guard(info.Env(), [&] {
     const size_t index = row(info[0]);
     const int64_t count = optimizer().count(index);
-    if (!info[1].IsUndefined()) {
-      optimizer().bind_param(index, optional_elements(info[1], arrays().param, count));
-    }
+    const Located param = optional_elements(info[1], arrays().param, count);
+    const Located gradient = optional_elements(info[2], arrays().grad, count);
+    // The gradient first: where it fails the parameter is still the old one, and where the parameter does, the next
+    // step binds all gradients anew.
     if (!info[2].IsUndefined()) {
-      const Located gradient = optional_elements(info[2], arrays().grad, count);
       optimizer().adopt_gradient(index, gradient);
       optimizer().bind_gradient(index, gradient);
     }
+    if (!info[1].IsUndefined()) optimizer().bind_param(index, param);
   });
   return info.Env().Undefined();
 }

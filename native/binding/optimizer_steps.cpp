@@ -27,7 +27,7 @@ void OptimizerWrap::bind_gradients(Info info) {
   const ArrayKind kind = arrays().grad;
   for (uint32_t i = 0; i < length; ++i) {
     const Napi::Value value = is_list ? info[0].As<Napi::Array>().Get(i) : info[i];
-    optimizer().bind_gradient(i, optional_elements(value, kind, optimizer().count(i)));
+    optimizer().bind_gradient(i, optional_gradient(value, kind, optimizer().count(i)));
   }
 }
 

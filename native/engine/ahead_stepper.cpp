@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
-#include <utility>
 
 #include "rule/control.h"
 
@@ -73,8 +72,8 @@ void AheadStepper::launch() const {
   device_->update(plan, launch_);
 }
 
-/// Host gradients are zeroed now that their values are taken and used. Where a skipped step must leave them (nonFinite
-/// "throw"), that waits until the step is known not to be one.
+/// Host gradients are zeroed now that their values are taken. A step that must leave them if it is skipped (nonFinite
+/// "throw") is waited for: later they may hold other values.
 void AheadStepper::depart() {
   const Plan& plan = memory_->plan();
   const Policy& policy = memory_->board.host()->policy;
@@ -88,8 +87,9 @@ void AheadStepper::depart() {
     neighbours_.depart();
     mirror_.touch();
   });
-  if (policy.zero_gradients != 0 && policy.throw_non_finite == 0) mirror_.zero_gradients();
-  may_zero_ = policy.throw_non_finite != 0;
+  if (policy.zero_gradients == 0 || !mirror_.has_gradients()) return;
+  if (policy.throw_non_finite != 0) pipeline_.drain();
+  if (policy.throw_non_finite == 0 || !ends_in_error(policy, newest().report)) mirror_.zero_gradients();
 }
 
 void AheadStepper::send_gradients(const Pipeline::Flight& flight) {
@@ -130,9 +130,6 @@ void AheadStepper::send_gradient_scale(const Pipeline::Flight& flight, double gr
 
 void AheadStepper::wait() {
   pipeline_.drain();
-  if (std::exchange(may_zero_, false) && zeroes_gradients(memory_->board.host()->policy, newest().report)) {
-    mirror_.zero_gradients();
-  }
   mirror_.write_back();
 }
 
@@ -156,9 +153,13 @@ void* AheadStepper::reach_param(size_t index, const Located& param) {
   const auto row = static_cast<int64_t>(index);
   const bool is_host = param.place == Place::kHost;
   neighbours_.set(index, is_host ? launch_.stream : param.stream);
-  if (is_host) return mirror_.param(row, param.data);
-  mirror_.forget(row);
-  return param.data;
+  if (!is_host) {
+    mirror_.forget(row);
+    return param.data;
+  }
+  void* there = nullptr;
+  whole_->change([&] { there = mirror_.param(row, param.data); });
+  return there;
 }
 
 void* AheadStepper::reach_gradient(size_t index, const Located& gradient) {

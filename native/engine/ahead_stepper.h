@@ -79,7 +79,6 @@ class AheadStepper {
   Neighbours neighbours_;        ///< of parameters, then of gradients
   double gradient_scale_ = 1.0;  ///< as the device will have it once it has done what is issued
   bool rebound_ = false;         ///< the table of gradients changed since it was last sent
-  bool may_zero_ = false;        ///< host gradients, as the steps under way turn out to be skipped or not
 };
 
 }  // namespace adamw

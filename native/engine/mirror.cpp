@@ -1,5 +1,6 @@
 #include "mirror.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -61,6 +62,10 @@ void Mirror::take_gradients() {
     device_->copy(gradient_part(row), staging, bytes, launch_);
   }
   if (waited) device_->record(copied_.get(), launch_.stream);
+}
+
+bool Mirror::has_gradients() const {
+  return std::any_of(host_gradients_.begin(), host_gradients_.end(), [](void* host) { return host != nullptr; });
 }
 
 void Mirror::zero_gradients() {

@@ -23,6 +23,8 @@ class Mirror {
   void forget_gradient(int64_t row) { host_gradients_[static_cast<size_t>(row)] = nullptr; }
   /// Takes the values that the gradients' host arrays have now; they may change once this returns.
   void take_gradients();
+  /// Whether there are any.
+  bool has_gradients() const;
   /// Zeroes those arrays.
   void zero_gradients();
 

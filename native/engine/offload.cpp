@@ -53,14 +53,14 @@ Offload::Offload(const Stream& stream, const Device& cpu, const std::vector<Para
 
 void Offload::locate_param(size_t index, const Located& param) {
   const bool is_here = param.place == Place::kHost;
-  params_here_[index] = is_here;
   neighbours_.set(index, is_here ? stream_ : param.stream);
+  params_here_[index] = is_here;
 }
 
 void Offload::locate_gradient(size_t index, const Located& gradient) {
   const bool is_here = gradient.place == Place::kHost;
-  gradients_here_[index] = is_here;
   neighbours_.set(gradients_here_.size() + index, is_here ? stream_ : gradient.stream);
+  gradients_here_[index] = is_here;
 }
 
 void Offload::norms(const Plan& plan, const Launch& launch) const {

@@ -95,9 +95,10 @@ void Optimizer::adopt(size_t index, const Located& memory, const TypeInfo& type)
 void Optimizer::bind_param(size_t index, const Located& param) {
   settle();
   adopt(index, param, layout().param);
+  if (offload_) offload_->locate_param(index, param);
+  void* const reachable = ahead_ ? ahead_->reach_param(index, param) : param.data;
   whole_.change([&] {
-    if (offload_) offload_->locate_param(index, param);
-    memory_.rows.host()[index].param = ahead_ ? ahead_->reach_param(index, param) : param.data;
+    memory_.rows.host()[index].param = reachable;
     memory_.rows.push(launch_);
     settle();
   });

@@ -8,13 +8,16 @@
 
 namespace adamw {
 
-/// baseⁿ by repeated squaring: the same sequence of multiplications everywhere, unlike pow().
-ADAMW_HD static inline double power(double base, int64_t exponent) {
-  double result = 1.0;
-  for (; exponent > 0; exponent >>= 1, base *= base) {
-    if ((exponent & 1) != 0) result *= base;
+/// 1 − βᵗ (Kingma & Ba 2015, section 3), the power by repeated squaring: the same sequence of multiplications
+/// everywhere, unlike pow(). A power of 2⁻⁵⁴ or less leaves 1 as it is, so none of those is squared on: that took, the
+/// subnormal numbers on its way included, a sixth of a step of 16 parameters after millions of them (Zen 5).
+ADAMW_HD static inline double one_minus_power(double beta, int64_t t) {
+  double power = 1.0;
+  for (; t > 0; t >>= 1, beta *= beta) {
+    if (beta <= 0x1p-54) return 1.0;
+    if ((t & 1) != 0) power *= beta;
   }
-  return result;
+  return 1.0 - power;
 }
 
 /// True for every number but NaN and ±∞.
@@ -173,8 +176,8 @@ ADAMW_HD static inline Coefficients<float> coefficients(const Board& board, cons
   const double weight_decay =
       setting.weight_decay == setting.weight_decay ? setting.weight_decay : board.controls.weight_decay;
   const int64_t t = static_cast<int64_t>(update);
-  const double correction1 = 1.0 - power(setting.beta1, t);
-  const double correction2 = std::sqrt(1.0 - power(setting.beta2, t));
+  const double correction1 = one_minus_power(setting.beta1, t);
+  const double correction2 = std::sqrt(one_minus_power(setting.beta2, t));
   const bool torch = board.policy.torch_formula != 0;
   const double step_size = torch ? rate / correction1 : rate * correction2 / correction1;
 

@@ -37,19 +37,26 @@ void same(const char* what, double actual, double expected) {
 }
 
 void powers() {
-  same("0.9^0", power(0.9, 0), 1.0);
-  same("0.9^1", power(0.9, 1), 0.9);
-  same("2^62", power(2.0, 62), 0x1p62);
-  same("0^0", power(0.0, 0), 1.0);
-  same("0^5", power(0.0, 5), 0.0);
-  same("0.999^(2^62)", power(0.999, int64_t{1} << 62), 0.0);
-  for (const double base : {0.9, 0.999, 0.9999, 0.99999}) {
-    for (int64_t n = 1; n < 200000; n = n * 3 + 1) {
-      const double exact = std::pow(base, static_cast<double>(n));
-      if (exact < 1e-300) break;  // subnormals have no relative precision
-      // Each squaring doubles the relative error that is there: n half-ulps at most.
-      expect(std::fabs(power(base, n) / exact - 1.0) <= static_cast<double>(n + 2) * 0x1p-53, "%g to the %lld", base,
-             static_cast<long long>(n));
+  same("1 - 0.9^0", one_minus_power(0.9, 0), 0.0);
+  same("1 - 0.9^1", one_minus_power(0.9, 1), 1.0 - 0.9);
+  same("1 - 0.5^53", one_minus_power(0.5, 53), 1.0 - 0x1p-53);
+  same("1 - 0.5^54", one_minus_power(0.5, 54), 1.0);
+  same("1 - 0^0", one_minus_power(0.0, 0), 0.0);
+  same("1 - 0^5", one_minus_power(0.0, 5), 1.0);
+  same("1 - 0.999^(2^62)", one_minus_power(0.999, int64_t{1} << 62), 1.0);
+  for (const double beta : {0.1, 0.9, 0.999, 0.9999, 0.9999999}) {
+    for (int64_t t = 1; t < int64_t{1} << 40; t = t * 3 + 1) {
+      double power = 1.0;
+      double square = beta;
+      for (int64_t bits = t; bits > 0; bits >>= 1, square *= square) {
+        if ((bits & 1) != 0) power *= square;
+      }
+      same("1 - beta^t, squared to the end", one_minus_power(beta, t), 1.0 - power);
+      const double exact = std::pow(beta, static_cast<double>(t));
+      // Each squaring doubles the relative error that is there: t half-ulps at most.
+      const double bound = (exact * static_cast<double>(t + 2) + 1.0) * 0x1p-53;
+      expect(std::fabs(one_minus_power(beta, t) - (1.0 - exact)) <= bound, "1 - %g^%lld", beta,
+             static_cast<long long>(t));
     }
   }
 }
