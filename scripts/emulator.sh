@@ -30,19 +30,29 @@ if ! {
 fi
 
 export FUSED_ADAMW_BINDING=$PWD/$build/fused_adamw.node LD_LIBRARY_PATH=$PWD/$build/runtime CUEMU_QUIET=1 CUEMU_LEAKS=1
-passed=0 failed=0
+results=$(mktemp -d)
+trap 'rm -rf "$log" "$results"' EXIT
+runs=0
 
-# run NAME COMMAND...: the emulator ends a process that it has reports on with 86.
+# run NAME COMMAND...: as many at a time as there are processors. The emulator ends a process that it has reports on
+# with 86.
 run() {
-  local name=$1 status p=0 f=0
-  shift
-  "$@" >"$log" 2>&1
+  local result=$results/$((++runs))
+  (($(jobs -rp | wc -l) < $(nproc))) || wait -n
+  once "$result" "$@" &
+}
+
+# once RESULT NAME COMMAND...
+once() {
+  local result=$1 name=$2 status p=0 f=0
+  shift 2
+  "$@" >"$result.log" 2>&1
   status=$?
-  read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 } END { print p + 0, f + 0 }' "$log")
+  read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 } END { print p + 0, f + 0 }' "$result.log")
   if ((status != 0 && f == 0)) || ((p == 0)); then f=$((f + 1)); fi
-  ((f > 0)) && tail -40 "$log"
+  ((f > 0)) && tail -40 "$result.log"
   echo "$name: $p passed, $f failed"
-  passed=$((passed + p)) failed=$((failed + f))
+  echo "$p $f" >"$result"
 }
 
 mocha=(npx mocha --reporter scripts/reporter.mjs)
@@ -58,5 +68,6 @@ CUEMU_DEVICES=2 run "tests, two devices" "${mocha[@]}" --grep "cuda:1"
 for error in 35 100; do
   CUEMU_DEVICES=0 CUEMU_DEVICE_ERROR=$error run "tests, no device ($error)" "${mocha[@]}" --grep "devices|cuda"
 done
-echo "$passed passed, $failed failed"
-exit $((failed > 0))
+wait
+# A run without a result is one that failed.
+cat "$results"/[0-9] | awk -v runs="$runs" '{ p += $1; f += $2 } END { f += runs - NR; printf "%d passed, %d failed\n", p, f; exit f > 0 }'

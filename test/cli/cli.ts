@@ -10,8 +10,8 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-const main = fileURLToPath(new URL("../../lib/cli/main.ts", import.meta.url));
-export const command = [process.execPath, "--import=tsx", main];
+const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+export const command = [process.execPath, main];
 
 /** The environment of the child: nothing of the test run's own that would change colours. */
 function environment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

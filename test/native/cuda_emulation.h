@@ -4,12 +4,18 @@
 // threads reach the same barrier, or not all lanes the same shuffle, the program ends with a message.
 #pragma once
 
+#include <setjmp.h>
 #include <ucontext.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <dlfcn.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <random>
@@ -33,10 +39,18 @@ constexpr size_t kStack = 128 * 1024;
 
 enum class State { kReady, kBarrier, kShuffle, kDone };
 
+/// Where a fiber goes on at its next turn, and on what stack.
+struct Place {
+  jmp_buf jump;
+  const void* stack = nullptr;
+  size_t bytes = 0;
+  void* frames = nullptr;  ///< AddressSanitizer's own
+};
+
 struct Fiber {
-  ucontext_t context;
-  std::unique_ptr<char[]> stack{new char[kStack]};
-  State state = State::kReady;
+  std::unique_ptr<char[]> stack;  ///< null before its first turn
+  Place place;
+  State state = State::kDone;
   /// Two: a lane may be in its next shuffle while others still read of this one.
   double published[2] = {};
   int shuffles = 0;
@@ -54,8 +68,9 @@ struct Shape {
 
 struct Machine {
   Index thread{}, block{}, grid{};
-  std::vector<Fiber> fibers;
-  ucontext_t scheduler;
+  std::deque<Fiber> fibers;  ///< at least as many as the block has threads; each lives on where it is
+  unsigned threads = 0;      ///< of the block
+  Place scheduler;
   std::function<void()> kernel;
 };
 inline Machine machine;
@@ -67,16 +82,70 @@ inline Fiber& self() { return machine.fibers[machine.thread.x]; }
   std::exit(1);
 }
 
+// AddressSanitizer wants to know each stack, or it clears its marks of all memory between two of them at every turn.
+inline void leave([[maybe_unused]] Place& here, [[maybe_unused]] const Place& there) {
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_start_switch_fiber(&here.frames, there.stack, there.bytes);
+#endif
+}
+inline void arrive([[maybe_unused]] Place& here, [[maybe_unused]] Place& before) {
+#ifdef __SANITIZE_ADDRESS__
+  __sanitizer_finish_switch_fiber(here.frames, &before.stack, &before.bytes);
+#endif
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/// The C library's own: the sanitizer's asks the system for a signal stack at every turn.
+inline void jump(jmp_buf place) {
+  static const auto long_jump =
+      reinterpret_cast<void (*)(jmp_buf, int)>(dlsym(dlopen("libc.so.6", RTLD_NOW), "_longjmp"));
+  long_jump(place, 1);
+}
+#else
+[[noreturn]] inline void jump(jmp_buf place) { _longjmp(place, 1); }
+#endif
+
+/// Goes on there, and returns when somebody goes on here. swapcontext() would ask the system for the mask of signals at
+/// every turn: 97 s of cuda_kernels_test instead of 5.
+inline void change(Place& here, Place& there) {
+  leave(here, there);
+  if (_setjmp(here.jump) == 0) jump(there.jump);
+  arrive(here, there);
+}
+
 inline void wait_as(State state) {
   Fiber& fiber = self();
   fiber.state = state;
-  swapcontext(&fiber.context, &machine.scheduler);
+  change(fiber.place, machine.scheduler);
 }
 
-inline void enter() {
-  machine.kernel();
-  self().state = State::kDone;
-  swapcontext(&self().context, &machine.scheduler);
+[[noreturn]] inline void live() {
+  arrive(self().place, machine.scheduler);
+  for (;;) {
+    machine.kernel();
+    wait_as(State::kDone);
+  }
+}
+
+/// The first turn of a fiber: its context has a stack, and begins there.
+inline void begin(Fiber& fiber) {
+  fiber.stack.reset(new char[kStack]);
+  fiber.place.stack = fiber.stack.get();
+  fiber.place.bytes = kStack;
+  ucontext_t context;
+  getcontext(&context);
+  context.uc_stack.ss_sp = fiber.stack.get();
+  context.uc_stack.ss_size = kStack;
+  context.uc_link = nullptr;
+  makecontext(&context, live, 0);
+  leave(machine.scheduler, fiber.place);
+  if (_setjmp(machine.scheduler.jump) == 0) setcontext(&context);
+  arrive(machine.scheduler, fiber.place);
+}
+
+inline void give_turn(Fiber& fiber) {
+  if (fiber.stack == nullptr) return begin(fiber);
+  change(machine.scheduler, fiber.place);
 }
 
 inline std::vector<unsigned> in_order(unsigned count, unsigned order) {
@@ -87,48 +156,47 @@ inline std::vector<unsigned> in_order(unsigned count, unsigned order) {
   return list;
 }
 
+/// Whether the threads from `first` to `end` are all in this state.
+inline bool all(State state, unsigned first, unsigned end) {
+  const auto begin = machine.fibers.begin();
+  return std::all_of(begin + first, begin + end, [state](const Fiber& fiber) { return fiber.state == state; });
+}
+
+inline void make_ready(unsigned first, unsigned end) {
+  for (unsigned i = first; i < end; ++i) machine.fibers[i].state = State::kReady;
+}
+
 /// Lets the lanes of each warp whose lanes all shuffle go on. True: there was one.
 inline bool release_warps() {
   bool any = false;
-  for (size_t first = 0; first < machine.fibers.size(); first += kWarp) {
-    const auto begin = machine.fibers.begin() + static_cast<ptrdiff_t>(first);
-    const auto shuffles = [](const Fiber& fiber) { return fiber.state == State::kShuffle; };
-    if (!std::all_of(begin, begin + kWarp, shuffles)) continue;
-    std::for_each(begin, begin + kWarp, [](Fiber& fiber) { fiber.state = State::kReady; });
+  for (unsigned first = 0; first < machine.threads; first += kWarp) {
+    if (!all(State::kShuffle, first, first + kWarp)) continue;
+    make_ready(first, first + kWarp);
     any = true;
   }
   return any;
 }
 
 inline void run_block(const std::vector<unsigned>& order) {
-  for (Fiber& fiber : machine.fibers) {
-    fiber.state = State::kReady;
-    fiber.shuffles = 0;
-    getcontext(&fiber.context);
-    fiber.context.uc_stack.ss_sp = fiber.stack.get();
-    fiber.context.uc_stack.ss_size = kStack;
-    fiber.context.uc_link = nullptr;
-    makecontext(&fiber.context, enter, 0);
-  }
-  const auto all = [](State state) {
-    return std::all_of(machine.fibers.begin(), machine.fibers.end(),
-                       [state](const Fiber& fiber) { return fiber.state == state; });
-  };
-  while (!all(State::kDone)) {
+  const unsigned count = machine.threads;
+  for (Fiber& fiber : machine.fibers) fiber.shuffles = 0;
+  make_ready(0, count);
+  while (!all(State::kDone, 0, count)) {
     for (const unsigned thread : order) {
       machine.thread.x = thread;
-      if (self().state == State::kReady) swapcontext(&machine.scheduler, &self().context);
+      if (self().state == State::kReady) give_turn(self());
     }
-    if (release_warps() || all(State::kDone)) continue;
-    if (!all(State::kBarrier)) fail("threads wait for others that will never come");
-    for (Fiber& fiber : machine.fibers) fiber.state = State::kReady;
+    if (release_warps() || all(State::kDone, 0, count)) continue;
+    if (!all(State::kBarrier, 0, count)) fail("threads wait for others that will never come");
+    make_ready(0, count);
   }
 }
 
 template <class Kernel, class... Arguments>
 void launch(const Shape& shape, Kernel kernel, const Arguments&... arguments) {
   machine.grid.x = shape.blocks;
-  machine.fibers.resize(shape.threads);
+  machine.threads = shape.threads;
+  if (machine.fibers.size() < shape.threads) machine.fibers.resize(shape.threads);
   machine.kernel = [&] { kernel(arguments...); };
   const std::vector<unsigned> threads = in_order(shape.threads, shape.order);
   for (const unsigned block : in_order(shape.blocks, shape.order)) {

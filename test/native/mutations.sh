@@ -12,7 +12,7 @@ trap 'rm -rf "$folder"' EXIT
 
 # compile FOLDER: what is in FOLDER/native, with a check of vectors at odd bytes, which a CPU would do.
 compile() {
-  c++ -std=c++17 -O1 -ffp-contract=off -fsanitize=alignment -fno-sanitize-recover=all -I "$1/native" \
+  c++ -std=c++17 -O1 -U_FORTIFY_SOURCE -ffp-contract=off -fsanitize=alignment -fno-sanitize-recover=all -I "$1/native" \
     -I test/native test/native/emulated_cuda.cpp "$tests" "$build/libadamw_core.a" -pthread -ldl -o "$1/program" \
     2>"$1/log"
 }
