@@ -42,6 +42,7 @@ export class AheadStepper extends Stepper {
 
   run(step: Step): undefined {
     this.#issue(step);
+    this.#releaseGradients();
   }
 
   async runAsync(step: Step): Promise<StepReport> {
@@ -68,8 +69,17 @@ export class AheadStepper extends Stepper {
       depart: () => {
         this.native.depart();
         this.#count();
+        this.#releaseGradients();
       },
     };
+  }
+
+  /**
+   * After a step that nobody else waits for: under "throw" it zeroes the host's gradients or leaves them, and whoever
+   * gets them back may write others.
+   */
+  #releaseGradients(): void {
+    if (this.options.zeroGradients && this.options.nonFinite === "throw") this.native.releaseGradients();
   }
 
   /** Parameters in arrays of the host have their new values then. */

@@ -126,6 +126,8 @@ export interface NativeOptimizer {
   prepare(...gradients: NativeGradients): void;
   launch(): void;
   depart(): void;
+  /** Zeroes the newest step's gradients in arrays of the host where that waits for its outcome. */
+  releaseGradients(): void;
   wait(): void;
   waitAsync(): Promise<void>;
   /** Steps known to be done, of the newest of which `report` now tells. */

@@ -38,7 +38,7 @@ runs=0
 # with 86.
 run() {
   local result=$results/$((++runs))
-  (($(jobs -rp | wc -l) < $(nproc))) || wait -n
+  while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n; done
   once "$result" "$@" &
 }
 

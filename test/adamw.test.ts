@@ -110,6 +110,7 @@ describe("AdamW", () => {
     ["an unknown name", { "dense/kernel": one, bias: one }, "INVALID_ARGUMENT", '"bias"'],
     ["an undefined name", { "dense/kernel": undefined }, "INVALID_ARGUMENT", "null for no gradient"],
     ["another type", [new Float64Array(4), null], "INVALID_ARGUMENT", "Float64Array(4)"],
+    ["another type of the same size", [new Int32Array(4), null], "INVALID_ARGUMENT", "Int32Array(4)"],
     ["a proxy", [new Proxy(one, {}), null], "INVALID_ARGUMENT", "the gradient of dense/kernel"],
     ["another length", [one, new Float32Array(3)], "LENGTH_MISMATCH", "Expected 2", "received 3"],
   ];

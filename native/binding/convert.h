@@ -1,4 +1,5 @@
-// Between JavaScript values and C++ ones. Memory is checked here (type, length); meaning is checked in lib/.
+// Between JavaScript values and C++ ones. Memory is checked here (type, length; of a
+// step's gradients the length); meaning is checked in lib/.
 #pragma once
 
 #include <napi.h>
@@ -196,8 +197,9 @@ inline Located optional_elements(const Napi::Value& value, const ArrayKind& kind
   return optional_buffer(value, kind);
 }
 
-/// The same for a gradient of a step, whose type lib/bindings.ts has just checked: asking for it once more takes 22 of
-/// the 51 ns that passing an array does (Node 20, Zen 5), since Node-API tries one type after the other.
+/// The same for a gradient of a step, whose type lib/ has checked, at the call where it is passed, else when it was
+/// bound: asking for it once more takes 20 of the 51 ns that passing an array does (Node 20, Zen 5), since Node-API
+/// tries one type after the other.
 inline Located optional_gradient(const Napi::Value& value, const ArrayKind& kind, int64_t count) {
   View<void> found{};
   const napi_status status =

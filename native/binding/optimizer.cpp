@@ -45,6 +45,7 @@ Napi::Function OptimizerWrap::define(Napi::Env env) {
                          InstanceMethod<&OptimizerWrap::prepare>("prepare"),
                          InstanceMethod<&OptimizerWrap::launch>("launch"),
                          InstanceMethod<&OptimizerWrap::depart>("depart"),
+                         InstanceMethod<&OptimizerWrap::release_gradients>("releaseGradients"),
                          InstanceMethod<&OptimizerWrap::wait>("wait"),
                          InstanceMethod<&OptimizerWrap::wait_async>("waitAsync"),
                          InstanceMethod<&OptimizerWrap::finished>("finished"),

@@ -30,6 +30,7 @@ class OptimizerWrap final : public Napi::ObjectWrap<OptimizerWrap> {
   Napi::Value prepare(Info info);
   Napi::Value launch(Info info);
   Napi::Value depart(Info info);
+  Napi::Value release_gradients(Info info);
   Napi::Value wait(Info info);
   Napi::Value wait_async(Info info);
   Napi::Value finished(Info info);

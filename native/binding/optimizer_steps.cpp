@@ -85,6 +85,11 @@ Napi::Value OptimizerWrap::depart(Info info) {
   return info.Env().Undefined();
 }
 
+Napi::Value OptimizerWrap::release_gradients(Info info) {
+  guard(info.Env(), [&] { optimizer().ahead().release_gradients(); });
+  return info.Env().Undefined();
+}
+
 Napi::Value OptimizerWrap::wait(Info info) {
   guard(info.Env(), [&] {
     optimizer().wait();

@@ -72,8 +72,8 @@ void AheadStepper::launch() const {
   device_->update(plan, launch_);
 }
 
-/// Host gradients are zeroed now that their values are taken. A step that must leave them if it is skipped (nonFinite
-/// "throw") is waited for: later they may hold other values.
+/// Host gradients are zeroed now that their values are taken. Those of a step that leaves them if it is skipped
+/// (nonFinite "throw") are zeroed when it is known not to be.
 void AheadStepper::depart() {
   const Plan& plan = memory_->plan();
   const Policy& policy = memory_->board.host()->policy;
@@ -88,8 +88,8 @@ void AheadStepper::depart() {
     mirror_.touch();
   });
   if (policy.zero_gradients == 0 || !mirror_.has_gradients()) return;
-  if (policy.throw_non_finite != 0) pipeline_.drain();
-  if (policy.throw_non_finite == 0 || !ends_in_error(policy, newest().report)) mirror_.zero_gradients();
+  if (policy.throw_non_finite == 0) return mirror_.zero_gradients();
+  may_zero_ = true;
 }
 
 void AheadStepper::send_gradients(const Pipeline::Flight& flight) {
@@ -128,7 +128,15 @@ void AheadStepper::send_gradient_scale(const Pipeline::Flight& flight, double gr
   gradient_scale_ = gradient_scale;
 }
 
+void AheadStepper::release_gradients() {
+  if (!may_zero_) return;
+  pipeline_.drain();
+  may_zero_ = false;
+  if (!ends_in_error(memory_->board.host()->policy, newest().report)) mirror_.zero_gradients();
+}
+
 void AheadStepper::wait() {
+  release_gradients();
   pipeline_.drain();
   mirror_.write_back();
 }

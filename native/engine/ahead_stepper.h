@@ -38,6 +38,9 @@ class AheadStepper {
   /// What it did comes back.
   void depart();
 
+  /// Waits for the newest step where whether it is skipped decides if host gradients are zeroed, and does that: before
+  /// anybody writes other values into them.
+  void release_gradients();
   /// Waits for the steps issued, and brings host arrays up to date. Throws what went wrong.
   void wait();
   /// As wait(), and for everything else on the stream.
@@ -79,6 +82,7 @@ class AheadStepper {
   Neighbours neighbours_;        ///< of parameters, then of gradients
   double gradient_scale_ = 1.0;  ///< as the device will have it once it has done what is issued
   bool rebound_ = false;         ///< the table of gradients changed since it was last sent
+  bool may_zero_ = false;        ///< the newest step's host gradients, once it is known not to have been skipped
 };
 
 }  // namespace adamw

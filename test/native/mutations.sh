@@ -42,7 +42,7 @@ mutant() {
   local copy=$folder/$((++mutants))
   mkdir "$copy" && cp -r native "$copy"
   (cd "$copy" && sed -i -E "$2" "${kernels[@]}")
-  (($(jobs -rp | wc -l) < $(nproc))) || wait -n
+  while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n; done
   judge "$1" "$copy" | tee "$copy/verdict" &
 }
 

@@ -41,6 +41,8 @@ void powers() {
   same("1 - 0.9^1", one_minus_power(0.9, 1), 1.0 - 0.9);
   same("1 - 0.5^53", one_minus_power(0.5, 53), 1.0 - 0x1p-53);
   same("1 - 0.5^54", one_minus_power(0.5, 54), 1.0);
+  same("1 - 2^-53", one_minus_power(0x1p-53, 1), 1.0 - 0x1p-53);
+  same("1 - 2^-54", one_minus_power(0x1p-54, 1), 1.0);
   same("1 - 0^0", one_minus_power(0.0, 0), 0.0);
   same("1 - 0^5", one_minus_power(0.0, 5), 1.0);
   same("1 - 0.999^(2^62)", one_minus_power(0.999, int64_t{1} << 62), 1.0);

@@ -8,6 +8,7 @@ shift
 (($# > 0)) || set -- $(cd "$folder" && ls | grep -E '^[a-z0-9_]+_test(\.exe)?$')
 (($# > 0)) || { echo "nothing is built in $folder" && exit 1; }
 
+processors=$(nproc 2>/dev/null || echo 1)
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 
@@ -23,19 +24,18 @@ once() {
     "$logs/$program.out")
   echo "== $program"
   grep -vE '^[0-9]+ passed, [0-9]+ failed$' "$logs/$program.out"
-  if ((status != 0 && f == 0)); then
-    echo "FAIL $program ended with status $status"
-    f=1
+  if ((status != 0 && f == 0 || p + f == 0)); then
+    echo "FAIL $program ended with status $status after $p tests"
+    f=$((f + 1))
   fi
   echo "$p $f" >"$logs/$program.counts"
 }
 
 for program in "$@"; do
-  (($(jobs -rp | wc -l) < $(nproc 2>/dev/null || echo 1))) || wait -n
-  once "$program" >"$logs/$program.shown" &
+  while (($(jobs -rp | wc -l) >= processors)); do wait -n; done
+  { once "$program" >"$logs/$program.shown"; cat "$logs/$program.shown"; } &
 done
 wait
-for program in "$@"; do cat "$logs/$program.shown"; done
 # A program without counts is one that failed.
 cat "$logs"/*.counts | awk -v programs=$# \
   '{ p += $1; f += $2 } END { f += programs - NR; printf "%d passed, %d failed\n", p, f; exit f > 0 }'

@@ -1,5 +1,5 @@
 // A rebind on a GPU in which one call of the runtime fails (the emulator's CUEMU_FAIL says which): a child process of
-// cuda-errors.test.ts. The next step must work on the memory of before, as a rebind that failed has changed nothing.
+// cuda-errors.test.ts. The next step must work on the memory of before: no call failed after something had been copied.
 // Prints where the call failed, and what that step did.
 import { AdamW, openDevice } from "../../dist/index.js";
 
