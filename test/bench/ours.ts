@@ -5,7 +5,7 @@ import { hyper, type WorkName } from "./cases.js";
 import { makeTensors } from "./inputs.js";
 import { serve, time } from "./protocol.js";
 
-// What is installed. tsx gives every function that a call makes its name by another call: 1 µs of a step.
+// What people install: tsx would put a call around every function made at run time, to set its name, 1.1 µs of a step.
 const built = new URL("../../dist/index.js", import.meta.url);
 const { AdamW }: typeof import("../../lib/index.js") = await import(built.href);
 
