@@ -1,5 +1,5 @@
-// Between JavaScript values and C++ ones. Memory is checked here (type, length; of a
-// step's gradients the length); meaning is checked in lib/.
+// Between JavaScript values and C++ ones. Memory is checked here (type and length; of a step's gradients the length);
+// meaning is checked in lib/.
 #pragma once
 
 #include <napi.h>
