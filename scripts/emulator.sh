@@ -15,6 +15,7 @@ if [[ $(node scripts/cuda.mjs available) != on ]]; then
   echo "emulator: skipped: nvcc was not found"
   exit 0
 fi
+[[ -e dist/cli/main.js ]] || { echo "emulator: the tests of the command line run dist/: npm run build:ts first" && exit 1; }
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -32,6 +33,8 @@ fi
 export FUSED_ADAMW_BINDING=$PWD/$build/fused_adamw.node LD_LIBRARY_PATH=$PWD/$build/runtime CUEMU_QUIET=1 CUEMU_LEAKS=1
 results=$(mktemp -d)
 trap 'rm -rf "$log" "$results"' EXIT
+# What runs in the background does not hear Ctrl-C.
+trap 'trap - TERM; kill 0' INT TERM
 runs=0
 
 # run NAME COMMAND...: as many at a time as there are processors. The emulator ends a process that it has reports on

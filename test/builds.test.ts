@@ -1,8 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { AdamWError } from "../lib/errors.js";
@@ -10,6 +8,7 @@ import { packPolicy, packSettings } from "../lib/hyper.js";
 import type { native } from "../lib/native.js";
 import { resolveOptions } from "../lib/options.js";
 import { parseParameters } from "../lib/parameters.js";
+import { temporaryFolder } from "./temporary.js";
 
 type Addon = typeof native;
 
@@ -103,10 +102,10 @@ describe("The flags of the CUDA kernels", () => {
       this.skip();
     }
     this.timeout(120_000);
-    const folder = mkdtempSync(join(tmpdir(), "adamw-"));
-    writeFileSync(join(folder, "spills.cu"), spills);
+    const folder = temporaryFolder();
+    writeFileSync(folder("spills.cu"), spills);
     const compile = (...options: string[]) =>
-      spawnSync(nvcc, [...options, "-cubin", "spills.cu"], { cwd: folder, encoding: "utf8" });
+      spawnSync(nvcc, [...options, "-cubin", "spills.cu"], { cwd: folder(), encoding: "utf8" });
     const known = spawnSync(nvcc, ["--list-gpu-arch"], { encoding: "utf8" }).stdout;
     for (const architecture of flags.cuda_architectures.filter((name: string) => known.includes(`_${name}`))) {
       const target = `-arch=sm_${architecture}`;
@@ -115,6 +114,5 @@ describe("The flags of the CUDA kernels", () => {
       expect(status, target).not.to.equal(0);
     }
     expect(compile(`-arch=sm_${flags.cuda_architectures[0]}`).status, "without the flags").to.equal(0);
-    rmSync(folder, { recursive: true });
   });
 });

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { devices } from "../lib/index.js";
-import { temporaryFolder } from "./state/temporary.js";
+import { temporaryFolder } from "./temporary.js";
 
 const cuda = devices().find(({ kind }) => kind === "cuda")!;
 const beside = (name: string) => fileURLToPath(new URL(`workers/${name}`, import.meta.url));

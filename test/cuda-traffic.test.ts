@@ -5,7 +5,7 @@ import { expect } from "chai";
 import { byteModel } from "../lib/cli/bench/byte-model.js";
 import { models } from "../lib/cli/models.js";
 import { type AdamWOptions, devices } from "../lib/index.js";
-import { temporaryFolder } from "./state/temporary.js";
+import { temporaryFolder } from "./temporary.js";
 
 const cuda = devices().find(({ kind }) => kind === "cuda")!;
 const library = fileURLToPath(new URL("../lib", import.meta.url));

@@ -1,8 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect } from "chai";
 import { AdamW, devices, openDevice } from "../lib/index.js";
+import { temporaryFolder } from "./temporary.js";
 
 const cuda = devices().find(({ kind }) => kind === "cuda")!;
 const parameters = (...values: number[]) => [{ name: "w", value: Float32Array.from(values) }];
@@ -48,16 +46,16 @@ describe("A GPU", () => {
   });
 
   it("goes on from a CPU's checkpoint, and a CPU from its, with the same bits", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "adamw-"));
+    const checkpoint = temporaryFolder()("checkpoint");
     const gradient = Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i));
     const train = async (names: readonly string[]) => {
       let list = parameters(...gradient.map((x) => x * 3));
       for (const [i, device] of names.entries()) {
         const optimizer = new AdamW({ useEma: true, amsgrad: true, globalClipnorm: 1 }, { device });
         optimizer.build(list);
-        if (i > 0) await optimizer.load(join(folder, "checkpoint"));
+        if (i > 0) await optimizer.load(checkpoint);
         for (let step = 0; step < 3; step += 1) await optimizer.applyAsync([gradient]);
-        await optimizer.save(join(folder, "checkpoint"), { parameters: true });
+        await optimizer.save(checkpoint, { parameters: true });
         list = i + 1 < names.length ? parameters(...new Array(1000).fill(0)) : list;
         optimizer.dispose();
       }
@@ -66,21 +64,19 @@ describe("A GPU", () => {
     const expected = await train(["cpu", "cpu", "cpu"]);
     expect(await train(["cuda", "cpu", "cuda"])).to.deep.equal(expected);
     expect(await train(["cpu", "cuda", "cuda"])).to.deep.equal(expected);
-    rmSync(folder, { recursive: true });
   });
 
   it("saves and loads parameters that are in its own memory", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "adamw-"));
+    const checkpoint = temporaryFolder()("checkpoint");
     const device = openDevice("cuda");
     const value = device.allocate("float32", 3).write(Float32Array.of(1, 2, 3));
     const optimizer = new AdamW().build([{ name: "w", value }]);
     optimizer.apply([Float32Array.of(1, -1, 1)]);
     const trained = value.read();
-    await optimizer.save(join(folder, "checkpoint"), { parameters: true });
+    await optimizer.save(checkpoint, { parameters: true });
     value.fill(0);
-    await optimizer.load(join(folder, "checkpoint"));
+    await optimizer.load(checkpoint);
     expect(value.read()).to.deep.equal(trained);
-    rmSync(folder, { recursive: true });
   });
 
   it("steps off the event loop, and refuses to be used meanwhile", async () => {

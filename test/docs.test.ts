@@ -1,7 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
@@ -12,6 +10,7 @@ import { groupFields } from "../lib/groups.js";
 import { lossScaleFields } from "../lib/loss-scale-options.js";
 import { optionFields } from "../lib/options.js";
 import * as schedules from "../lib/schedules/index.js";
+import { temporaryFolder } from "./temporary.js";
 
 function read(path: string): string {
   return readFileSync(new URL(`../${path}`, import.meta.url), "utf8");
@@ -25,16 +24,14 @@ function examples(page: string): string[] {
 describe("the documentation", () => {
   const readme = read("README.md");
   const library = new URL("../lib/index.ts", import.meta.url).href;
-  let folder = "";
+  const temporary = temporaryFolder();
 
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "fused-adamw-docs-"));
-    symlinkSync(fileURLToPath(new URL("../node_modules", import.meta.url)), join(folder, "node_modules"), "junction");
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  before(() =>
+    symlinkSync(fileURLToPath(new URL("../node_modules", import.meta.url)), temporary("node_modules"), "junction"),
+  );
 
   function run(code: string): Promise<{ stdout: string }> {
-    const file = join(folder, "example.mts");
+    const file = temporary("example.mts");
     writeFileSync(file, code.replaceAll('"fused-adamw"', JSON.stringify(library)));
     return promisify(execFile)(process.execPath, ["--import", "tsx", file]);
   }

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect } from "chai";
 import { dtypeNames, dtypes } from "../lib/dtypes.js";
 import {
@@ -17,6 +14,7 @@ import { type Layout, native } from "../lib/native.js";
 import { dtypeOf as storedDtype } from "../lib/state/dtypes.js";
 import { unit } from "./inputs.js";
 import { rejectsWith } from "./rejects.js";
+import { temporaryFolder } from "./temporary.js";
 
 const lengths = [1, 3, 16, 33, 16_389];
 
@@ -95,11 +93,7 @@ async function train({ parameter, gradient, state }: Layout, setup: Setup, path:
 }
 
 describe("dtypes", () => {
-  let folder = "";
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "fused-adamw-dtypes-"));
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  const checkpoint = temporaryFolder()("state");
 
   it("are those that the addon was compiled for", () => {
     const compiled = native.layouts.flatMap(({ parameter, gradient, state }) => [parameter, gradient, state]);
@@ -122,9 +116,9 @@ describe("dtypes", () => {
   for (const layout of native.layouts) {
     const { parameter, gradient, state } = layout;
     it(`${parameter} with gradients of ${gradient} and state of ${state} return the same bits on every CPU and GPU`, async () => {
-      const expected = await train(layout, { device: "cpu:scalar" }, join(folder, "state"));
+      const expected = await train(layout, { device: "cpu:scalar" }, checkpoint);
       for (const setup of setups()) {
-        const actual = await train(layout, setup, join(folder, "state"));
+        const actual = await train(layout, setup, checkpoint);
         expect(actual, JSON.stringify(setup)).to.deep.equal(expected);
       }
     });

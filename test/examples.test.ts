@@ -1,12 +1,11 @@
 /** The example of the README, run as a user runs it, only shorter. */
 
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { readOptions, UsageError } from "../examples/mnist/options.js";
+import { temporaryFolder } from "./temporary.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -34,16 +33,10 @@ const labels = ["tf.train.adam", "AdamW, same settings", "AdamW, decay, cosine, 
 
 describe("the MNIST example", function () {
   this.timeout(120_000);
-  let folder: string;
-
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), "fused-adamw-mnist-"));
-  });
-
-  after(() => rm(folder, { recursive: true }));
+  const temporary = temporaryFolder();
 
   it("learns, agrees with tf.train.adam, and draws the curves", async () => {
-    const output = join(folder, "new", "loss.svg");
+    const output = temporary("new", "loss.svg");
     const { code, stdout, stderr } = await train(
       "--epochs",
       "2",
@@ -74,7 +67,7 @@ describe("the MNIST example", function () {
   });
 
   it("repeats itself for a seed, and on the cpu backend up to rounding", async () => {
-    const short = ["--epochs", "1", "--train", "64", "--batch", "32", "--output", join(folder, "loss.svg")];
+    const short = ["--epochs", "1", "--train", "64", "--batch", "32", "--output", temporary("loss.svg")];
     const variants = [[], [], ["--seed", "2"], ["--backend", "cpu"]];
     const outcomes: Outcome[] = [];
     for (const variant of variants) outcomes.push(await train(...short, ...variant));

@@ -1,9 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { inspect } from "node:util";
 import { expect } from "chai";
 import { AdamW, CheckpointManager, DeviceBuffer, LossScaleOptimizer, openDevice, schedules } from "../lib/index.js";
+import { temporaryFolder } from "./temporary.js";
 
 const cosine = new schedules.CosineDecay({ initialLearningRate: 0.1, decaySteps: 10 });
 const parameters = () => [
@@ -59,22 +57,18 @@ describe("what console.log shows", () => {
   });
 
   it("of a manager of checkpoints: its folder, its options, and the last save", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "fused-adamw-shown-"));
-    try {
-      const optimizer = new AdamW({}, { device: "cpu:scalar" }).build(parameters());
-      const plain = new CheckpointManager(optimizer, { folder });
-      expect(line(plain)).to.equal(`CheckpointManager { folder: '${folder}' }`);
-      const options = { folder, everySteps: 2, keep: 5, save: { shardBytes: 100, metadata: { run: "a" } } };
-      const manager = new CheckpointManager(optimizer, options);
-      const shown = `folder: '${folder}', everySteps: 2, keep: 5, save: { shardBytes: 100, metadata: { run: 'a' } }`;
-      expect(line(manager)).to.equal(`CheckpointManager { ${shown} }`);
-      const saving = manager.save();
-      expect(line(manager)).to.equal(`CheckpointManager { ${shown}, saving: true }`);
-      const { path } = await saving;
-      expect(line(manager)).to.include(`CheckpointManager { ${shown}, lastSave: { path: '${path}', bytes: `);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const folder = temporaryFolder()();
+    const optimizer = new AdamW({}, { device: "cpu:scalar" }).build(parameters());
+    const plain = new CheckpointManager(optimizer, { folder });
+    expect(line(plain)).to.equal(`CheckpointManager { folder: '${folder}' }`);
+    const options = { folder, everySteps: 2, keep: 5, save: { shardBytes: 100, metadata: { run: "a" } } };
+    const manager = new CheckpointManager(optimizer, options);
+    const shown = `folder: '${folder}', everySteps: 2, keep: 5, save: { shardBytes: 100, metadata: { run: 'a' } }`;
+    expect(line(manager)).to.equal(`CheckpointManager { ${shown} }`);
+    const saving = manager.save();
+    expect(line(manager)).to.equal(`CheckpointManager { ${shown}, saving: true }`);
+    const { path } = await saving;
+    expect(line(manager)).to.include(`CheckpointManager { ${shown}, lastSave: { path: '${path}', bytes: `);
   });
 
   it("of classes that extend them, deep in other objects, and of broken ones", () => {

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect } from "chai";
 import {
   AdamW,
@@ -16,6 +13,7 @@ import {
 } from "../lib/index.js";
 import { fill, firstDifference } from "./inputs.js";
 import { rejects, rejectsWith } from "./rejects.js";
+import { temporaryFolder } from "./temporary.js";
 
 const cuda = devices().find(({ kind }) => kind === "cuda")!;
 const offloaded = { device: "cuda", offload: "cpu" } as const;
@@ -185,8 +183,7 @@ describe("A GPU whose state is offloaded", () => {
   });
 
   it("goes on from checkpoints of other devices, and they from its, with the same bits", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "adamw-"));
-    const path = join(folder, "checkpoint");
+    const path = temporaryFolder()("checkpoint");
     const gradient = fill(40_000, 7, []);
     const train = async (runtimes: readonly { device: string; offload?: "cpu" }[]) => {
       let values = fill(40_000, 8, []);
@@ -206,6 +203,5 @@ describe("A GPU whose state is offloaded", () => {
     const expected = await train([cpu, cpu, cpu, cpu]);
     same(await train([cpu, offloaded, gpu, offloaded]), expected);
     same(await train([offloaded, gpu, offloaded, cpu]), expected);
-    rmSync(folder, { recursive: true });
   });
 });

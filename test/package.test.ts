@@ -1,19 +1,10 @@
 import { execFileSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import * as api from "../lib/index.js";
+import { temporaryFolder } from "./temporary.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -86,14 +77,14 @@ describe("the package", () => {
   });
 
   it("has declarations that compile in a strict project, with Node's types, a browser's, or neither", () => {
-    const folder = mkdtempSync(join(tmpdir(), "fused-adamw-types-"));
+    const folder = temporaryFolder();
     try {
-      const installed = join(folder, "node_modules/fused-adamw");
+      const installed = folder("node_modules/fused-adamw");
       mkdirSync(installed, { recursive: true });
       copyFileSync(join(root, "package.json"), join(installed, "package.json"));
       const compiler = join(root, "node_modules/typescript/bin/tsc");
       const tsc = (...args: string[]) =>
-        execFileSync(process.execPath, [compiler, ...args], { cwd: folder, encoding: "utf8" });
+        execFileSync(process.execPath, [compiler, ...args], { cwd: folder(), encoding: "utf8" });
       tsc("-p", join(root, "tsconfig.build.json"), "--emitDeclarationOnly", "--outDir", join(installed, "dist"));
       for (const file of readdirSync(join(installed, "dist"), { recursive: true, encoding: "utf8" })) {
         if (!file.endsWith(".d.ts") || file.startsWith("cli")) continue;
@@ -108,16 +99,14 @@ describe("the package", () => {
         "declare const signal: { readonly aborted: boolean; readonly reason: unknown };",
         "export const stopped = new AdamW().stepAsync({ signal });",
       ];
-      writeFileSync(join(folder, "program.mts"), program.join("\n"));
+      writeFileSync(folder("program.mts"), program.join("\n"));
       const types = ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"];
       for (const world of [["--types", ""], ["--types", "", "--lib", "ES2022,DOM"], types]) {
         const strict = "--noEmit --strict --exactOptionalPropertyTypes --target ES2022 --lib ES2022 --module nodenext";
-        tsc(...strict.split(" "), "--skipLibCheck", "false", ...world, join(folder, "program.mts"));
+        tsc(...strict.split(" "), "--skipLibCheck", "false", ...world, folder("program.mts"));
       }
     } catch (error) {
       expect.fail((error as { stdout?: string }).stdout || String(error));
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
     }
   });
 

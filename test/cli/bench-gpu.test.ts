@@ -1,9 +1,8 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { expect } from "chai";
 import type { BenchDocument } from "../../lib/cli/bench/result.js";
 import { devices } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli, cliJson } from "./cli.js";
 
 const gpu = devices().find(({ kind }) => kind === "cuda")!;
@@ -69,7 +68,7 @@ describe("bench on a GPU", () => {
     const { stdout, stderr } = await cli(args);
     expect(stdout).to.contain("- no measurement: an emulator").and.contain("cuda:0, emulator");
     expect(stderr).to.contain("warning: cuda:0: an emulator");
-    const file = join(mkdtempSync(join(tmpdir(), "fused-adamw-gpu-")), "run.json");
+    const file = temporaryFolder()("run.json");
     writeFileSync(file, (await cli([...args, "--json"])).stdout);
     const { status, stderr: complaint } = await cli(["compare", file, file]);
     expect(status).to.equal(2);

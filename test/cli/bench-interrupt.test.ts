@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { temporaryFolder } from "../state/temporary.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli, cliInTerminal, command, controlC, isGivenBack, noTerminal, type Outcome, withoutEscapes } from "./cli.js";
 
 /** A benchmark that does not end by itself; `press` is called when it has begun with the work, the first of `args`. */

@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
@@ -7,11 +6,12 @@ import type { Judgement } from "../../lib/cli/bench/judge.js";
 import type { BenchDocument } from "../../lib/cli/bench/result.js";
 import { packageVersion } from "../../lib/cli/package.js";
 import { devices } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli, cliInTerminal, cliJson, longestLine, noTerminal, withoutEscapes } from "./cli.js";
 
 /** Few samples of little work: the numbers mean nothing here, their form does. */
 const short = ["--min-time", "0", "--repetitions", "3", "--warmup", "0", "--threads", "1"];
-const folder = mkdtempSync(join(tmpdir(), "fused-adamw-bench-"));
+const file = temporaryFolder();
 
 describe("bench", () => {
   it("measures every size with every device and set of options, in the order asked for", async () => {
@@ -99,14 +99,14 @@ describe("bench", () => {
       console.log("bench --against: skipped: dist/ is not built (npm run build:ts)");
       this.skip();
     }
-    const file = join(folder, "pairs.json");
+    const pairs = file("pairs.json");
     const rounds = ["--min-time", "0", "--launches", "6", "--repetitions", "12", "--threads", "1", "--format", "json"];
-    expect((await cli(["bench", "1e4", "--against", root, ...rounds, "--output", file])).status).to.equal(0);
-    const { rows } = JSON.parse(readFileSync(file, "utf8")) as BenchDocument;
+    expect((await cli(["bench", "1e4", "--against", root, ...rounds, "--output", pairs])).status).to.equal(0);
+    const { rows } = JSON.parse(readFileSync(pairs, "utf8")) as BenchDocument;
     expect(rows.map(({ name }) => name)).to.deep.equal([`${packageVersion} in ${root}`, "fused-adamw"]);
     expect(rows.map(({ samples }) => samples.length)).to.deep.equal([30, 30]);
     expect(rows.map(({ launches }) => launches)).to.deep.equal([new Array(6).fill(5), new Array(6).fill(5)]);
-    const { judgements } = await cliJson<{ judgements: Judgement[] }>("compare", file, "--fail-over", "99%");
+    const { judgements } = await cliJson<{ judgements: Judgement[] }>("compare", pairs, "--fail-over", "99%");
     expect(judgements).to.have.length(1);
     expect(judgements[0]!.verdict).to.not.equal("too few samples");
   });
@@ -144,7 +144,7 @@ describe("bench", () => {
     ["a negative time", ["--min-time", "-1"], 2, "seconds ≥ 0"],
     ["an impossible size", ["1e14"], 3, "PiB of memory, and"],
     ["no threads", ["--threads", "0"], 2, "whole number ≥ 1 for --threads"],
-    ["a folder without a build", ["--against", folder], 2, "a build of fused-adamw"],
+    ["a folder without a build", ["--against", file()], 2, "a build of fused-adamw"],
     ["peers beside two builds", ["--against", ".", "--compare", "copy"], 2, "only steps of the two builds"],
     ["a graph without a GPU", ["1e3", "--graph", "--devices", "cpu"], 2, "on a GPU"],
     ["two formats", ["--format", "csv", "--json"], 2, "Give --json or --format csv, not both"],
@@ -156,12 +156,7 @@ describe("bench", () => {
       "in the options: expected name, learningRate, weightDecay,",
     ],
     ["an option that bench has not", ["--treads", "1"], 2, "See fused-adamw bench --help"],
-    [
-      "a file that cannot be written",
-      ["1e3", "--output", join(folder, "missing/x.md"), ...short],
-      3,
-      join(folder, "missing"),
-    ],
+    ["a file that cannot be written", ["1e3", "--output", file("missing/x.md"), ...short], 3, file("missing")],
   ];
   for (const [what, args, expected, message] of mistakes) {
     it(`rejects ${what}`, async () => {
@@ -172,10 +167,10 @@ describe("bench", () => {
   }
 
   it("writes to a file, in the format of its extension", async () => {
-    const file = join(folder, "bench.csv");
-    const { status, stdout, stderr } = await cli(["bench", "1e3", "--output", file, ...short]);
+    const csv = file("bench.csv");
+    const { status, stdout, stderr } = await cli(["bench", "1e3", "--output", csv, ...short]);
     expect({ status, stdout }).to.deep.equal({ status: 0, stdout: "" });
-    expect(stderr).to.contain(`Written to ${file}`);
-    expect(readFileSync(file, "utf8")).to.match(/^work,parameters,.*\n1e3,/);
+    expect(stderr).to.contain(`Written to ${csv}`);
+    expect(readFileSync(csv, "utf8")).to.match(/^work,parameters,.*\n1e3,/);
   });
 });

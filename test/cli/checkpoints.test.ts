@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { AdamW, LossScaleOptimizer, schedules } from "../../lib/index.js";
-import { temporaryFolder } from "../state/temporary.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli, cliInTerminal, cliJson, longestLine, noTerminal, withoutEscapes } from "./cli.js";
 
 const fixture = (path: string) => fileURLToPath(new URL(`../state/${path}`, import.meta.url));

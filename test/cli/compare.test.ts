@@ -1,11 +1,10 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { judgePairs, judgeRuns } from "../../lib/cli/bench/judge.js";
 import type { BenchDocument, BenchRow } from "../../lib/cli/bench/result.js";
 import { describeMachine } from "../../lib/cli/machine.js";
 import { randomWords, unit } from "../../lib/cli/random.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli } from "./cli.js";
 
 const words = randomWords(11);
@@ -45,9 +44,9 @@ function document(rows: BenchRow[], cpu = "one"): BenchDocument {
 }
 
 describe("compare", () => {
-  const folder = mkdtempSync(join(tmpdir(), "fused-adamw-compare-"));
+  const temporary = temporaryFolder();
   const file = (name: string, content: BenchDocument | string) => {
-    const path = join(folder, name);
+    const path = temporary(name);
     writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
     return path;
   };
@@ -149,7 +148,7 @@ describe("compare", () => {
   });
 
   const mistakes: [what: string, args: string[], status: number, message: string][] = [
-    ["a missing file", [join(folder, "missing.json")], 3, "missing.json"],
+    ["a missing file", [temporary("missing.json")], 3, "missing.json"],
     ["a file of another kind", [file("other.json", "{}")], 2, "is not what `bench --format json` writes"],
     ["no JSON", [file("no.json", "no")], 2, "is not what `bench --format json` writes"],
     [

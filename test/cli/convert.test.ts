@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { AdamW, type AdamWOptions, schedules } from "../../lib/index.js";
-import { temporaryFolder } from "../state/temporary.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli, cliJson } from "./cli.js";
 
 describe("convert", () => {

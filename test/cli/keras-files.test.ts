@@ -2,7 +2,7 @@ import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { AdamW } from "../../lib/index.js";
 import { fixture, shapes } from "../state/keras-cases.js";
-import { temporaryFolder } from "../state/temporary.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli, cliJson } from "./cli.js";
 
 describe("Keras' files on the command line", () => {

@@ -1,9 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { expect } from "chai";
 import { models } from "../../lib/cli/models.js";
 import { AdamW, LossScaleOptimizer, type OptimizerPlan } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli, cliJson } from "./cli.js";
 
 interface Plan extends OptimizerPlan {
@@ -12,10 +11,10 @@ interface Plan extends OptimizerPlan {
 }
 
 describe("plan", () => {
-  const folder = mkdtempSync(join(tmpdir(), "fused-adamw-plan-"));
+  const path = temporaryFolder();
   const file = (name: string, content: string | Uint8Array) => {
-    writeFileSync(join(folder, name), content);
-    return join(folder, name);
+    writeFileSync(path(name), content);
+    return path(name);
   };
 
   // Published or counted by the frameworks that define them.
@@ -64,8 +63,8 @@ describe("plan", () => {
       { name: "w", shape: [3, 4], value: new Float32Array(12) },
       { name: "b", value: new Float32Array(4) },
     ]);
-    await optimizer.save(join(folder, "state.safetensors"), { parameters: true });
-    const plan = await cliJson<Plan>("plan", join(folder, "state.safetensors"));
+    await optimizer.save(path("state.safetensors"), { parameters: true });
+    const plan = await cliJson<Plan>("plan", path("state.safetensors"));
     expect(plan).to.include({ parameters: 16, tensors: 2 });
   });
 
@@ -79,19 +78,19 @@ describe("plan", () => {
     const inner = new AdamW({ ...options, learningRate: new Constant() });
     const parameters = [{ name: "w", shape: [3, 11], value: new Float32Array(33) }];
     const optimizer = new LossScaleOptimizer(inner).build(parameters);
-    const path = join(folder, "options.safetensors");
-    await optimizer.save(path);
-    const { stdout } = await cli(["plan", path]);
+    const saved = path("options.safetensors");
+    await optimizer.save(saved);
+    const { stdout } = await cli(["plan", saved]);
     expect(stdout)
       .to.match(/\n +options +useEma,gradientAccumulationSteps=2, as the file says\n/)
       .and.match(/\n +parameters +33 in 1 tensor\n/);
     const { slots, state } = AdamW.plan(options, parameters);
-    expect(await cliJson<Plan>("plan", path)).to.deep.include({ slots, state });
-    const given = await cliJson<Plan>("plan", path, "--options", "default");
+    expect(await cliJson<Plan>("plan", saved)).to.deep.include({ slots, state });
+    const given = await cliJson<Plan>("plan", saved, "--options", "default");
     expect(Object.keys(given.slots)).to.deep.equal(["momentum", "velocity"]);
     // A function cannot be written.
-    await new AdamW({ learningRate: () => 0.1 }).build(parameters).save(path);
-    expect((await cli(["plan", path])).stdout).to.contain("default: the file does not say any");
+    await new AdamW({ learningRate: () => 0.1 }).build(parameters).save(saved);
+    expect((await cli(["plan", saved])).stdout).to.contain("default: the file does not say any");
   });
 
   it("takes the shapes of a safetensors file", async () => {
@@ -101,8 +100,8 @@ describe("plan", () => {
       bias: { dtype: "F32", shape: [4], data_offsets: [48, 64] },
     });
     const length = new Uint8Array(new BigUint64Array([BigInt(header.length)]).buffer);
-    const path = file("model.safetensors", Buffer.concat([length, Buffer.from(header), Buffer.alloc(64)]));
-    expect(await cliJson<Plan>("plan", path)).to.include({ parameters: 16, tensors: 2 });
+    const model = file("model.safetensors", Buffer.concat([length, Buffer.from(header), Buffer.alloc(64)]));
+    expect(await cliJson<Plan>("plan", model)).to.include({ parameters: 16, tensors: 2 });
   });
 
   it("takes a configuration of Keras", async () => {
@@ -111,7 +110,7 @@ describe("plan", () => {
     expect(Object.keys(slots)).to.deep.equal(["momentum", "velocity", "velocity_hat"]);
   });
 
-  const emptyFolder = join(folder, "folder.safetensors");
+  const emptyFolder = path("folder.safetensors");
   mkdirSync(emptyFolder);
   const mistakes: [what: string, args: string[], status: number, message: string][] = [
     ["no work", [], 2, "missing required argument 'work'"],

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { temporaryFolder } from "../state/temporary.js";
+import { temporaryFolder } from "../temporary.js";
 import { cli, cliJson } from "./cli.js";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../state/torch/${name}`, import.meta.url));

@@ -1,18 +1,16 @@
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import { sparkline } from "../../lib/cli/sparkline.js";
 import { emaMomentumFor } from "../../lib/cli/train/contenders.js";
 import { asHtml } from "../../lib/cli/train/html-report.js";
 import type { Run } from "../../lib/cli/train/run.js";
+import { temporaryFolder } from "../temporary.js";
 import { browse, noBrowser } from "./browser.js";
 import { cli, cliInTerminal, controlC, isGivenBack, longestLine, noTerminal } from "./cli.js";
 
 describe("train", function () {
   this.timeout(300_000);
-  const folder = mkdtempSync(join(tmpdir(), "fused-adamw-train-"));
-  const html = join(folder, "train.html");
+  const html = temporaryFolder()("train.html");
   const short = ["--epochs", "2", "--digits", "512", "--batch", "32"];
 
   it("learns with every optimizer, on the device asked for, and writes the curves", async () => {

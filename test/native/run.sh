@@ -11,6 +11,8 @@ shift
 processors=$(nproc 2>/dev/null || echo 1)
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
+# What runs in the background does not hear Ctrl-C.
+trap 'trap - TERM; kill 0' INT TERM
 
 # once PROGRAM: what it prints, but for its counts, which go to a file of their own.
 once() {
@@ -18,7 +20,7 @@ once() {
   [[ $program == conformance_test* ]] && arguments=(${REPETITIONS:-})
   [[ $program == cuda_kernels_test* ]] && arguments=(1 cuda)
   # A test of the pool that deadlocks must end too; the longest, under an emulator on a busy machine, takes minutes.
-  timeout 1200 ${RUNNER:-} "$folder/$program" "${arguments[@]}" >"$logs/$program.out" 2>&1
+  timeout --foreground 1200 ${RUNNER:-} "$folder/$program" "${arguments[@]}" >"$logs/$program.out" 2>&1
   status=$?
   read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed$/ { print $1, $3; found = 1 } END { if (!found) print 0, 0 }' \
     "$logs/$program.out")

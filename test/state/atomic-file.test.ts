@@ -5,8 +5,8 @@ import { expect } from "chai";
 import { AtomicFile } from "../../lib/state/atomic-file.js";
 import { rotate } from "../../lib/state/rotation.js";
 import { forgetTemporary, temporaryFor } from "../../lib/state/temporaries.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 const write = (path: string, text: string, beforeRename?: () => Promise<void>) =>
   AtomicFile.write(path, (file) => file.write(Buffer.from(text), 0), beforeRename);

@@ -7,8 +7,8 @@ import fc from "fast-check";
 import { AdamW } from "../../lib/index.js";
 import { native } from "../../lib/native.js";
 import { Checksum } from "../../lib/state/checksum.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("checksums", () => {
   it("of the addon are Node's, for every place, length and checksum before", async () => {

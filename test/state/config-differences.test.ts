@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { AdamW, type AdamWOptions, LossScaleOptimizer, schedules } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 import { simple } from "./trainings.js";
 
 describe("loading into other options", () => {

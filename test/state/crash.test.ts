@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { AdamW } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { Dice } from "./mutations.js";
-import { temporaryFolder } from "./temporary.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const child = fileURLToPath(new URL("./crash-child.mjs", import.meta.url));

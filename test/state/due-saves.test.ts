@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { CheckpointManager } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { makeManaged as make, checkpointName as name } from "./managed.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("saves that come due faster than they are written", () => {
   const file = temporaryFolder();

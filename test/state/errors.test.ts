@@ -2,8 +2,8 @@ import { mkdir, readdir } from "node:fs/promises";
 import { expect } from "chai";
 import { AdamW, AdamWError } from "../../lib/index.js";
 import { fileError } from "../../lib/state/errors.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 /** As Node makes them. */
 function systemError(code: string, said: string, rest: string, path: string) {

@@ -2,9 +2,9 @@ import { pathToFileURL } from "node:url";
 import { expect } from "chai";
 import { AdamW, CheckpointManager, type FilePath, LossScaleOptimizer } from "../../lib/index.js";
 import { rejects } from "../rejects.js";
+import { temporaryFolder } from "../temporary.js";
 import { makeManaged as make } from "./managed.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("where a file is", () => {
   const file = temporaryFolder();

@@ -5,8 +5,8 @@ import { AdamW } from "../../lib/index.js";
 import { formatOf } from "../../lib/state/format-names.js";
 import { writeZip } from "../../lib/state/zip-writer.js";
 import { rejects } from "../rejects.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 const make = () => new AdamW().build([{ name: "w", value: new Float32Array(3) }]);
 
@@ -57,8 +57,15 @@ describe("the format of a file", () => {
       ["state.pkl", Buffer.from("\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00}.", "latin1"), "a bare pickle of Python"],
       ["state.gz", gzipSync(Buffer.alloc(40)), "a compressed file: unpack it first"],
       ["state.bz2", Buffer.from("BZh91AY&SY\x00\x00\x00\x00", "latin1"), "a compressed file: unpack it first"],
+      ["state.7z", Buffer.from("7z\xbc\xaf\x27\x1c\x00\x04", "latin1"), "a compressed file: unpack it first"],
+      ["state.xz", Buffer.from("\xfd7zXZ\x00\x00\x04", "latin1"), "a compressed file: unpack it first"],
+      ["state.zst", Buffer.from("\x28\xb5\x2f\xfd\x04\x58\x29\x00", "latin1"), "a compressed file: unpack it first"],
+      ["state.mat", Buffer.from("MATLAB 5.0 MAT-file, Platform: GLNXA64", "latin1"), "a MATLAB file"],
+      ["table.parquet", Buffer.from("PAR1\x15\x04\x15\x20\x15", "latin1"), "a Parquet table"],
+      ["table.arrow", Buffer.from("ARROW1\x00\x00\xff\xff\xff\xff", "latin1"), "an Arrow table"],
       ["plot.png", Buffer.from("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "latin1"), "a PNG image"],
       ["photo.jpg", Buffer.from("\xff\xd8\xff\xe0\x00\x10JFIF\x00", "latin1"), "a JPEG image"],
+      ["loss.gif", Buffer.from("GIF89a\x0a\x00\x0a\x00", "latin1"), "a GIF image"],
       ["paper.pdf", Buffer.from("%PDF-1.7\n%\xe2\xe3", "latin1"), "a PDF document"],
       ["zeros", Buffer.alloc(1000), "one that begins with zeros, as where data never reached the disk"],
       ["notes", Buffer.from("epoch,loss\n1,0.5\n"), "a text file"],

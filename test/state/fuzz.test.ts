@@ -9,8 +9,8 @@ import { PieceReader } from "../../lib/state/pieces.js";
 import { formatHeader } from "../../lib/state/safetensors-header.js";
 import { openSafetensors, readSafetensors } from "../../lib/state/safetensors-reader.js";
 import { verifyTensor } from "../../lib/state/verify.js";
+import { temporaryFolder } from "../temporary.js";
 import { Dice, damage, fuzzRuns } from "./mutations.js";
-import { temporaryFolder } from "./temporary.js";
 
 /** Everything a checkpoint says. */
 async function contentOf(checkpoint: Checkpoint): Promise<string> {

@@ -3,10 +3,10 @@ import { expect } from "chai";
 import { AdamWError, CheckpointError } from "../../lib/index.js";
 import { H5Process } from "../../lib/state/h5-process.js";
 import { innerGroup, ownGroup } from "../../lib/state/keras-layout.js";
+import { temporaryFolder } from "../temporary.js";
 import { fixture, make, state } from "./keras-cases.js";
 import { Dice, damage, fuzzRuns } from "./mutations.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("the process that reads HDF5", function () {
   this.timeout(300_000);

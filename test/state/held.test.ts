@@ -2,9 +2,9 @@ import { truncateSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
 import { AdamW, AdamWError } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { train } from "./cases.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 import { trained } from "./trainings.js";
 
 describe("an optimizer that is being saved or loaded", () => {

@@ -1,9 +1,9 @@
 import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { ByteMemory } from "../../lib/state/byte-file.js";
 import { checkH5Length } from "../../lib/state/h5-length.js";
+import { temporaryFolder } from "../temporary.js";
 import { fixture, make } from "./keras-cases.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("files of Keras that hold less than they say, or something else", function () {
   this.timeout(300_000);

@@ -1,9 +1,9 @@
 import { copyFile, readFile } from "node:fs/promises";
 import { expect } from "chai";
 import { CheckpointError } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { cases, fixture, make, state, writeMixed, writeWithOptimizer } from "./keras-cases.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("files of the real Keras, by the options they have and have not,", function () {
   this.timeout(300_000);

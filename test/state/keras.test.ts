@@ -1,9 +1,9 @@
 import { copyFile, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
+import { temporaryFolder } from "../temporary.js";
 import { cases, close, fixture, make, names, state } from "./keras-cases.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("states of the real Keras", function () {
   // Every file starts a process, which takes seconds on a busy machine.

@@ -12,8 +12,8 @@ import { bytesOf, memoryTensor } from "../../lib/state/optimizer-state.js";
 import { PieceReader } from "../../lib/state/pieces.js";
 import { formatHeader } from "../../lib/state/safetensors-header.js";
 import { openSafetensors } from "../../lib/state/safetensors-reader.js";
+import { temporaryFolder } from "../temporary.js";
 import { typescriptArgv } from "../typescript.js";
-import { temporaryFolder } from "./temporary.js";
 
 const mebibyte = 2 ** 20;
 

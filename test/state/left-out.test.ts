@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { AdamW, type AdamWOptions, LossScaleOptimizer, schedules } from "../../lib/index.js";
-import { temporaryFolder } from "./temporary.js";
+import { temporaryFolder } from "../temporary.js";
 
 describe("what a save leaves out", () => {
   const file = temporaryFolder();

@@ -4,9 +4,9 @@ import { expect } from "chai";
 import { coreOf } from "../../lib/adamw.js";
 import { AdamW, type AdamWOptions, CheckpointError } from "../../lib/index.js";
 import { indexName } from "../../lib/state/own-format.js";
+import { temporaryFolder } from "../temporary.js";
 import { fingerprint, make, train } from "./cases.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 import { rich, simple, trained } from "./trainings.js";
 
 describe("loading", () => {

@@ -2,9 +2,9 @@ import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promise
 import { expect } from "chai";
 import { AdamW, CheckpointError, CheckpointManager } from "../../lib/index.js";
 import { rejects } from "../rejects.js";
+import { temporaryFolder } from "../temporary.js";
 import { makeManaged as make, checkpointName as name } from "./managed.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("CheckpointManager", () => {
   const file = temporaryFolder();

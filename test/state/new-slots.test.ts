@@ -3,9 +3,9 @@
 import { truncateSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { expect } from "chai";
+import { temporaryFolder } from "../temporary.js";
 import { type Case, cases, fingerprint, make, train } from "./cases.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 const rich = cases.find(({ name }) => name === "averages, accumulation and amsgrad") as Case;
 

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { AdamW, type AdamWOptions } from "../../lib/index.js";
 import { bytesOf, memoryTensor } from "../../lib/state/optimizer-state.js";
 import { writeSafetensors } from "../../lib/state/safetensors-writer.js";
-import { temporaryFolder } from "./temporary.js";
+import { temporaryFolder } from "../temporary.js";
 
 const partial = { mode: "partial" } as const;
 

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect } from "chai";
+import { temporaryFolder } from "../temporary.js";
 import { allDevices, cases, fingerprint, make, train } from "./cases.js";
-import { temporaryFolder } from "./temporary.js";
 
 const saved = 5;
 const end = 11;

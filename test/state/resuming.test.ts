@@ -2,9 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { AdamW, CheckpointError, CheckpointManager, LossScaleOptimizer } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { makeManaged as make, checkpointName as name } from "./managed.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 describe("resuming", () => {
   const file = temporaryFolder();

@@ -6,7 +6,7 @@ import { memoryTensor } from "../../lib/state/optimizer-state.js";
 import { formatHeader, largestHeader } from "../../lib/state/safetensors-header.js";
 import { openSafetensors } from "../../lib/state/safetensors-reader.js";
 import { writeSafetensors } from "../../lib/state/safetensors-writer.js";
-import { temporaryFolder } from "./temporary.js";
+import { temporaryFolder } from "../temporary.js";
 
 describe("safetensors files", () => {
   const file = temporaryFolder();

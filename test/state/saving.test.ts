@@ -2,9 +2,9 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { expect } from "chai";
 import { indexName } from "../../lib/state/own-format.js";
 import { openSafetensors } from "../../lib/state/safetensors-reader.js";
+import { temporaryFolder } from "../temporary.js";
 import { fingerprint, make, train } from "./cases.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 import { rich, simple, trained } from "./trainings.js";
 
 describe("saving", () => {

@@ -4,8 +4,8 @@ import { AdamW } from "../../lib/index.js";
 import { bytesOf, memoryTensor } from "../../lib/state/optimizer-state.js";
 import { indexName } from "../../lib/state/own-format.js";
 import { writeSafetensors } from "../../lib/state/safetensors-writer.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 const index = "optimizer.safetensors.index.json";
 const make = () =>

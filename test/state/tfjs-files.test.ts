@@ -8,9 +8,9 @@ import { parseJson } from "../../lib/state/json-file.js";
 import { PieceReader } from "../../lib/state/pieces.js";
 import { readTfjs } from "../../lib/state/tfjs-reader.js";
 import { verifyTensor } from "../../lib/state/verify.js";
+import { temporaryFolder } from "../temporary.js";
 import { Dice, damage, fuzzRuns } from "./mutations.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 
 type Shards = Readonly<Record<string, Buffer>>;
 type Entry = Record<string, unknown>;

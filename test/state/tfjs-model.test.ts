@@ -3,8 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import * as layers from "@tensorflow/tfjs-layers";
 import { expect } from "chai";
 import { AdamW } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 import { artifactsIn, close, folderHandler, options, ours, settings, startBackend, wave } from "./tfjs-peer.js";
 
 describe("a LayersModel of the real TensorFlow.js", () => {

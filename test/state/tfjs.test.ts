@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { AdamWOptions } from "../../lib/index.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 import { close, names, options, ours, saveState, setState, settings, startBackend, theirs, wave } from "./tfjs-peer.js";
 
 describe("states of the real TensorFlow.js", () => {

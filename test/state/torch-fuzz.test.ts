@@ -10,9 +10,9 @@ import { PieceReader } from "../../lib/state/pieces.js";
 import { openTorch as openEntries } from "../../lib/state/torch-reader.js";
 import { verifyTensor } from "../../lib/state/verify.js";
 import { readZip, type ZipEntry } from "../../lib/state/zip-reader.js";
+import { temporaryFolder } from "../temporary.js";
 import { Dice, damage, fuzzRuns } from "./mutations.js";
 import { madeUp } from "./pickle-mutations.js";
-import { temporaryFolder } from "./temporary.js";
 import { archive, bytesOfSource, entriesOf, openTorch } from "./torch-archive.js";
 
 const fixture = (name: string) => fileURLToPath(new URL(`torch/${name}`, import.meta.url));

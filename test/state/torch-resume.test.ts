@@ -5,9 +5,9 @@ import { ByteMemory } from "../../lib/state/byte-file.js";
 import { learningRateOf } from "../../lib/state/torch-config.js";
 import { multiplierKey, rateKey } from "../../lib/state/torch-notes.js";
 import { Storages } from "../../lib/state/torch-tensors.js";
+import { temporaryFolder } from "../temporary.js";
 import { type Case, cases, fingerprint, make, train } from "./cases.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 import { archive, bytesOfSource, entriesOf } from "./torch-archive.js";
 
 const end = 11;

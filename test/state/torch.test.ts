@@ -5,8 +5,8 @@ import { expect } from "chai";
 import { AdamW, type AdamWOptions, schedules } from "../../lib/index.js";
 import { ByteMemory } from "../../lib/state/byte-file.js";
 import { PickleApply, PickleName, PicklePersistent, PickleTuple, writePickle } from "../../lib/state/pickle-writer.js";
+import { temporaryFolder } from "../temporary.js";
 import { rejectsLater } from "./rejects-later.js";
-import { temporaryFolder } from "./temporary.js";
 import { archive, openTorch } from "./torch-archive.js";
 
 type Recorded = Record<string, number[]>;

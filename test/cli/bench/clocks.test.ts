@@ -1,10 +1,10 @@
-import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { chmodSync, writeFileSync } from "node:fs";
+import { delimiter } from "node:path";
 import { expect } from "chai";
 import { ClockWatch, parseSample } from "../../../lib/cli/bench/clocks.js";
 import { describeGpus } from "../../../lib/cli/bench/gpu-report.js";
 import type { BenchDocument } from "../../../lib/cli/bench/result.js";
+import { temporaryFolder } from "../../temporary.js";
 
 /** Prints one line after the other, the last for ever, as `nvidia-smi --loop-ms` does. */
 const loop = (...lines: string[]) => `
@@ -14,7 +14,7 @@ const loop = (...lines: string[]) => `
 describe("clocks of a GPU", function () {
   this.timeout(30_000);
   const path = process.env.PATH;
-  const folder = mkdtempSync(join(tmpdir(), "fused-adamw-clocks-"));
+  const temporary = temporaryFolder();
 
   before(function () {
     if (process.platform !== "win32") return;
@@ -27,10 +27,10 @@ describe("clocks of a GPU", function () {
   });
 
   function fake(script: string): void {
-    const file = join(folder, "nvidia-smi");
+    const file = temporary("nvidia-smi");
     writeFileSync(file, `#!/usr/bin/env bash\n${script}\n`);
     chmodSync(file, 0o755);
-    process.env.PATH = `${folder}${delimiter}${path}`;
+    process.env.PATH = `${temporary()}${delimiter}${path}`;
   }
 
   it("are sampled before, during and after, with what held them down in the middle", async () => {

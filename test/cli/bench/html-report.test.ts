@@ -1,13 +1,12 @@
-import { mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { renderPage } from "../../../lib/cli/html-page.js";
+import { temporaryFolder } from "../../temporary.js";
 import { browse, noBrowser } from "../browser.js";
 import { cli } from "../cli.js";
 
 describe("the HTML report", () => {
-  const file = join(mkdtempSync(join(tmpdir(), "fused-adamw-report-")), "report.html");
+  const file = temporaryFolder()("report.html");
 
   before(async function () {
     this.timeout(120_000);

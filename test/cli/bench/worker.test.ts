@@ -1,10 +1,9 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { temporaryFolder } from "../../temporary.js";
 
 const script = fileURLToPath(new URL("../../../lib/cli/bench/worker.ts", import.meta.url));
 
@@ -23,7 +22,7 @@ export class AdamW {
 
 describe("the process of a build", () => {
   it("loads no other build's library: with two a process is slower", async () => {
-    const index = join(mkdtempSync(join(tmpdir(), "fused-adamw-spy-")), "index.mjs");
+    const index = temporaryFolder()("index.mjs");
     writeFileSync(index, spy);
     const child = fork(script, [index], { execArgv: ["--import=tsx"] });
     try {
