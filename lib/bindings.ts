@@ -5,7 +5,7 @@ import { type DType, dtypes } from "./dtypes.js";
 import { AdamWError, invalid, unexpected } from "./errors.js";
 import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
 import { arrayNameOf, checkFixed, lengthOf } from "./host-array.js";
-import { checkDevice, checkMemory, dtypeOf, lengthToKeep, memoryName, type TensorMemory } from "./memory.js";
+import { checkDevice, checkMemory, lengthToKeep, memoryName, type TensorMemory } from "./memory.js";
 import type { Layout } from "./native.js";
 import { checkOverlap, type Parameter } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
@@ -47,20 +47,7 @@ export class Bindings {
     this.#gradients = this.#bound;
   }
 
-  /**
-   * For the addon, which chooses the layout by them.
-   *
-   * @throws INVALID_ARGUMENT where memory of one kind has several types
-   */
-  get types(): { parameterType: DType; gradientType: DType | "" } {
-    const values = this.trained.map(({ name, value }) => ({ what: `the value of ${name}`, memory: value }));
-    const gradients = this.trained.flatMap(({ name, gradient }) =>
-      gradient ? [{ what: `the gradient of ${name}`, memory: gradient }] : [],
-    );
-    return { parameterType: commonType(values) as DType, gradientType: commonType(gradients) ?? "" };
-  }
-
-  /** What the addon has chosen: gradients are held to it. */
+  /** What the addon has chosen by the parameters' types: gradients are held to it. */
   set layout({ gradient }: Layout) {
     this.#gradientType = gradient;
     this.#gradientArray = dtypes[gradient].array.name;
@@ -247,16 +234,4 @@ export class Bindings {
       checkMemory(value, `the value of ${name}`, length);
     }
   }
-}
-
-/** @throws INVALID_ARGUMENT */
-function commonType(memories: readonly { what: string; memory: TensorMemory }[]): DType | undefined {
-  const [first, ...others] = memories;
-  if (!first) return undefined;
-  const type = dtypeOf(first.memory);
-  for (const { what, memory } of others) {
-    const found = dtypeOf(memory);
-    if (found !== type) throw invalid(`the type of ${what}`, `${type}, as ${first.what} has,`, found);
-  }
-  return type;
 }

@@ -9,7 +9,7 @@ import { DirectStepper } from "./direct-stepper.js";
 import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "./hyper.js";
 import { type Layout, type NativeOptimizer, native } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
-import type { Parameter } from "./parameters.js";
+import { type Parameter, typesOf } from "./parameters.js";
 import type { Memory } from "./rebinding.js";
 import { Slots } from "./slots.js";
 import type { StepReport } from "./step-report.js";
@@ -52,7 +52,7 @@ export class Engine {
       offload: runtime.offload !== null,
       policy: packPolicy(options, scaling),
       lossScale: scaling.scale,
-      ...bindings.types,
+      ...typesOf(bindings.trained),
       parameters: bindings.trained,
       ...blocks,
     });

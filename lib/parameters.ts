@@ -1,7 +1,8 @@
 /** Parameters as `build` takes them, and the checks of their memory. */
 
+import type { DType } from "./dtypes.js";
 import { AdamWError, invalid } from "./errors.js";
-import { checkMemory, placeOf, type TensorMemory } from "./memory.js";
+import { checkMemory, dtypeOf, placeOf, type TensorMemory } from "./memory.js";
 import { integerFrom, type Kind, listOf, parse, parseRecord, text } from "./validate.js";
 
 /** A parameter to optimize. */
@@ -97,4 +98,28 @@ export function checkOverlap(parameters: readonly Pick<Parameter, "name" | "valu
       }
     }
   }
+}
+
+/**
+ * The types of values and of gradients, by which the addon chooses the layout; "": no gradient is bound.
+ *
+ * @throws INVALID_ARGUMENT where memory of one kind has several types
+ */
+export function typesOf(parameters: readonly Parameter[]): { parameterType: DType; gradientType: DType | "" } {
+  const values = parameters.map(({ name, value }) => ({ what: `the value of ${name}`, memory: value }));
+  const gradients = parameters.flatMap(({ name, gradient }) =>
+    gradient ? [{ what: `the gradient of ${name}`, memory: gradient }] : [],
+  );
+  return { parameterType: commonType(values) as DType, gradientType: commonType(gradients) ?? "" };
+}
+
+function commonType(memories: readonly { what: string; memory: TensorMemory }[]): DType | undefined {
+  const [first, ...others] = memories;
+  if (!first) return undefined;
+  const type = dtypeOf(first.memory);
+  for (const { what, memory } of others) {
+    const found = dtypeOf(memory);
+    if (found !== type) throw invalid(`the type of ${what}`, `${type}, as ${first.what} has,`, found);
+  }
+  return type;
 }
