@@ -83,12 +83,11 @@ export class AdamW {
    * Gives parameters other memory of the same length; the state stays. What is absent stays bound. While averages are
    * swapped in, new memory must hold what the old memory held: restoreEma() makes it the average.
    *
-   * @throws NOT_BUILT, BUSY, INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED
+   * @throws NOT_BUILT, BUSY, INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, DEVICE_MISMATCH; nothing changes then
    */
   rebind(bindings: readonly Rebinding[]): void {
     const engine = this[coreOf].lifecycle.idle;
-    for (const [parameter, memory] of parseRebindings(engine.parameters, bindings, engine.layout))
-      engine.bind(parameter, memory);
+    engine.bind(parseRebindings(engine.parameters, bindings, engine.layout));
   }
 
   /**

@@ -8,7 +8,7 @@ import { arrayNameOf, checkFixed, lengthOf } from "./host-array.js";
 import { checkDevice, checkMemory, lengthToKeep, memoryName, type TensorMemory } from "./memory.js";
 import type { Layout } from "./native.js";
 import { checkOverlap, type Parameter } from "./parameters.js";
-import type { Memory } from "./rebinding.js";
+import type { Memory, Rebindings } from "./rebinding.js";
 
 const unbound = "No parameter has a gradient bound: give it one at build() or rebind(), or pass gradients to apply()";
 
@@ -64,14 +64,19 @@ export class Bindings {
     return this.#gradients[row] !== null;
   }
 
+  /** @throws DEVICE_MISMATCH for memory that the optimizer's device cannot reach */
+  check(changes: Rebindings): void {
+    for (const [{ name }, { value, gradient }] of changes) {
+      if (value) checkDevice(value, `the value of ${name}`, this.#device);
+      if (gradient) checkDevice(gradient, `the gradient of ${name}`, this.#device);
+    }
+  }
+
   /**
    * The row that the addon must point at this memory, undefined for a frozen parameter. The memory is kept from now on:
    * an addon that fails half-way may point at it all the same.
-   *
-   * @throws DEVICE_MISMATCH
    */
-  check(parameter: Parameter, memory: Partial<Memory>): number | undefined {
-    for (const part of [memory.value, memory.gradient]) if (part) checkDevice(part, parameter.name, this.#device);
+  expect(parameter: Parameter, memory: Partial<Memory>): number | undefined {
     this.#coming.push(memory);
     return this.rowOf(parameter);
   }
@@ -153,10 +158,7 @@ export class Bindings {
   /** Holds all memory, and gradients to come, to the device that computes. @throws DEVICE_MISMATCH */
   checkDevice(device: string): void {
     this.#device = device;
-    for (const { name, value, gradient } of this.trained) {
-      checkDevice(value, `the value of ${name}`, device);
-      if (gradient) checkDevice(gradient, `the gradient of ${name}`, device);
-    }
+    this.check(new Map(this.trained.map((parameter) => [parameter, parameter])));
   }
 
   #checkGradient(gradient: unknown, { name, length }: Parameter): void {

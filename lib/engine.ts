@@ -10,7 +10,7 @@ import { accumulationSteps, type LossScaling, packPolicy, type Settings } from "
 import { type Layout, type NativeOptimizer, native } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import { type Parameter, typesOf } from "./parameters.js";
-import type { Memory } from "./rebinding.js";
+import type { Rebindings } from "./rebinding.js";
 import { Slots } from "./slots.js";
 import type { StepReport } from "./step-report.js";
 import type { Step, Stepper } from "./stepper.js";
@@ -166,17 +166,24 @@ export class Engine {
     this.counters = { ...this.counters, lossScale: scaling.scale };
   }
 
-  /** Points a parameter at other memory, which was checked. */
-  bind(parameter: Parameter, memory: Partial<Memory>): void {
+  /**
+   * Points parameters at other memory, of the right types and lengths.
+   *
+   * @throws DEVICE_MISMATCH; nothing changes then
+   */
+  bind(changes: Rebindings): void {
     const native = this.#stepper.idle;
-    const row = this.#bindings.check(parameter, memory);
-    try {
-      if (row !== undefined) native.bind(row, memory.value, memory.gradient);
-    } catch (error) {
-      this.#bindings.suspect([]);
-      throw error;
+    this.#bindings.check(changes);
+    for (const [parameter, memory] of changes) {
+      const row = this.#bindings.expect(parameter, memory);
+      try {
+        if (row !== undefined) native.bind(row, memory.value, memory.gradient);
+      } catch (error) {
+        this.#bindings.suspect([]);
+        throw error;
+      }
+      this.#bindings.rebind(parameter, memory);
     }
-    this.#bindings.rebind(parameter, memory);
   }
 
   /** For values written into the parameters' arrays: a device with memory of its own works on copies. */

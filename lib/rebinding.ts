@@ -16,6 +16,9 @@ export interface Rebinding {
 /** The memory of a parameter. */
 export type Memory = Pick<Parameter, "value" | "gradient">;
 
+/** The memory that changes. */
+export type Rebindings = ReadonlyMap<Parameter, Partial<Memory>>;
+
 /**
  * The memory that changes, by parameter. What stays is not looked at: it may be gone, and be rebound by the next call.
  *
@@ -25,7 +28,7 @@ export function parseRebindings(
   parameters: readonly Parameter[],
   bindings: readonly Rebinding[],
   layout: Pick<Layout, "gradient">,
-): Map<Parameter, Partial<Memory>> {
+): Rebindings {
   if (!Array.isArray(bindings)) throw invalid("bindings", "an array of { name, value, gradient }", bindings);
   const changed = new Map<Parameter, Partial<Memory>>();
   bindings.forEach((binding: Rebinding, i) => {

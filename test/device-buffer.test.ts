@@ -124,5 +124,13 @@ describe("Memory of one device where another works", () => {
     rejectsWith("DEVICE_MISMATCH", () => optimizer.rebind([{ name: "w", value: here }]), "cuda");
     optimizer.apply([Float32Array.of(1)]);
     expect(optimizer.iterations).to.equal(1);
+    const both = new AdamW().build(["a", "b"].map((name) => ({ name, value: new Float32Array(1) })));
+    const rebinding = [
+      { name: "a", value: new Float32Array(1) },
+      { name: "b", gradient: here },
+    ];
+    const before = both.parameters;
+    rejectsWith("DEVICE_MISMATCH", () => both.rebind(rebinding), "the gradient of b");
+    expect(both.parameters.map(({ value }) => value)).to.have.ordered.members(before.map(({ value }) => value));
   });
 });
