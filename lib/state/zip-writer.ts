@@ -17,10 +17,15 @@ const pieceBytes = 2 ** 20;
 export function writeZip(path: string, contents: readonly ZipContent[], options: WriteOptions): Promise<number> {
   const total = contents.reduce((sum, { data }) => sum + (Buffer.isBuffer(data) ? 0 : data.byteLength), 0);
   let done = 0;
+  // Those that were written are filled again: V8 lets up to 64 MiB of such memory gather before it looks for garbage.
+  const lent = new Set<Buffer>();
+  const spare: Buffer[] = [];
   async function* pieces(tensor: Tensor) {
     for (let start = 0; start < tensor.byteLength; start += pieceBytes) {
       checkSignal(options.signal, "Saving");
-      const piece = Buffer.alloc(Math.min(pieceBytes, tensor.byteLength - start));
+      const length = Math.min(pieceBytes, tensor.byteLength - start);
+      const piece = (length === pieceBytes && spare.pop()) || Buffer.alloc(length);
+      lent.add(piece);
       await tensor.read(start, piece);
       yield piece;
       done += piece.length;
@@ -49,6 +54,7 @@ export function writeZip(path: string, contents: readonly ZipContent[], options:
       for await (const chunk of output) {
         await file.write(chunk, position);
         position += chunk.length;
+        if (lent.delete(chunk) && chunk.length === pieceBytes) spare.push(chunk);
       }
       return position;
     },
