@@ -99,8 +99,9 @@ export function find<Class extends SerializableClass>(
       return { object: isFunction ? custom : construct(custom as CustomClass, config, runtime) };
     }
   }
-  const known = classes.find((candidate) => isNamed(candidate, envelope));
-  if (known) return { class: known, config };
+  const ours = adamAsAdamW(envelope);
+  const known = classes.find((candidate) => isNamed(candidate, ours));
+  if (known) return { class: known, config: ours.config };
   const names = classes.map((candidate) => candidate.name).join(", ");
   throw invalid(name, `one of ${names}, or a name in customObjects,`, isFunction ? config : class_name);
 }
@@ -109,6 +110,18 @@ function construct(type: CustomClass, config: unknown, runtime: object | undefin
   // A schedule computes nowhere; the second argument of its fromConfig() is of another kind.
   const where = "at" in (type.prototype as object) ? undefined : runtime;
   return type.fromConfig ? type.fromConfig(config, where) : new type(config as never, where as never);
+}
+
+/**
+ * Keras' Adam as an AdamW: it has the same variables and steps, and the decay it was given, which is none by default.
+ * Others stay what they are.
+ */
+export function adamAsAdamW(envelope: SerializedObject): SerializedObject {
+  const { class_name, config } = envelope;
+  if (!isNamed({ name: "Adam", module: kerasOptimizers }, envelope) || !isRecord(config)) return envelope;
+  const module = kerasOptimizers;
+  const weight_decay = config.weight_decay ?? 0;
+  return { module, class_name: `${class_name}W`, config: { ...config, weight_decay }, registered_name: null };
 }
 
 /**

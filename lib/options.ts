@@ -87,7 +87,7 @@ const weightDecay: Kind<number | LearningRateSchedule> = {
   float: true,
   accepts: isRate,
   write: (value) => (typeof value === "number" ? value : serialize(value)),
-  read: (json, name, nested) => (typeof json === "object" ? nested(json, name) : json),
+  read: (json, name, nested) => (isRecord(json) ? nested(json, name) : json),
 };
 
 export const learningRateKind: Kind<LearningRate> = {
@@ -97,7 +97,7 @@ export const learningRateKind: Kind<LearningRate> = {
   accepts: (value) => isRate(value) || (typeof value === "function" && !/^class\b/.test(String(value))),
   // Keras keeps the rate in a float32 variable and writes what it reads back.
   write: (value) => (typeof value === "number" ? Math.fround(value) : serialize(value)),
-  read: (json, name, nested) => (typeof json === "object" ? nested(json, name) : json),
+  read: (json, name, nested) => (isRecord(json) ? nested(json, name) : json),
 };
 
 /** Every option once: Keras' in the order of Keras' `get_config()`, then those beyond Keras. */

@@ -84,6 +84,29 @@ describe("serialize and deserialize", () => {
     expect(placed.device).to.equal("cpu:scalar");
   });
 
+  it("take Keras' Adam as an AdamW without decay, or with the decay it was given", () => {
+    const adam = (config: object, module: string | null = "keras.src.backend.torch.optimizers.torch_adam") => {
+      const registered_name = module && "Adam";
+      return { module, class_name: "Adam", config: { name: "adam", learning_rate: 0.5, ...config }, registered_name };
+    };
+    const of = (json: object) => (deserialize(json) as AdamW).getConfig();
+    expect(of(adam({ weight_decay: null }))).to.include({ name: "adam", learning_rate: 0.5, weight_decay: 0 });
+    expect(of(adam({}, "keras.optimizers"))).to.include({ learning_rate: 0.5, weight_decay: 0 });
+    expect(of(adam({ weight_decay: 0.25 }, null))).to.include({ weight_decay: 0.25 });
+    const scaler = serialize(new LossScaleOptimizer(new AdamW()));
+    const config = { ...(scaler.config as object), inner_optimizer: adam({ amsgrad: true }) };
+    const { inner_optimizer } = (deserialize({ ...scaler, config }) as LossScaleOptimizer).getConfig();
+    expect((inner_optimizer as { config: object }).config).to.include({ weight_decay: 0, amsgrad: true });
+    class Adam extends AdamW {}
+    const own = { module: "mine", class_name: "Adam", config: {}, registered_name: "mine>Adam" };
+    expect(deserialize(own, { customObjects: { Adam } })).to.be.instanceOf(Adam);
+    rejects(() => deserialize(own), "one of AdamW", '"Adam"');
+    for (const weight_decay of [null, {}, []]) {
+      rejects(() => AdamW.fromConfig({ weight_decay }), "weight");
+    }
+    rejects(() => AdamW.fromConfig({ weight_decay: null }), "a finite number ≥ 0", "weightDecay", "null");
+  });
+
   it("reject what names no class, and unknown options", () => {
     for (const json of [null, 1, "AdamW", [], {}, { class_name: "AdamW" }, { class_name: 1, config: {} }]) {
       rejects(() => deserialize(json), "a serialized object { module, class_name, config, registered_name }");
