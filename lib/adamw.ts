@@ -86,8 +86,9 @@ export class AdamW {
    * @throws NOT_BUILT, BUSY, INVALID_ARGUMENT, LENGTH_MISMATCH, DETACHED, DEVICE_MISMATCH; nothing changes then
    */
   rebind(bindings: readonly Rebinding[]): void {
-    const engine = this[coreOf].lifecycle.idle;
-    engine.bind(parseRebindings(engine.parameters, bindings, engine.layout));
+    const { lifecycle } = this[coreOf];
+    const changes = parseRebindings(lifecycle.built.parameters, bindings, lifecycle.built.layout);
+    lifecycle.idle.bind(changes);
   }
 
   /**

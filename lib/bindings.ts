@@ -3,7 +3,7 @@
 import { DeviceBuffer } from "./device-buffer.js";
 import { type DType, dtypes } from "./dtypes.js";
 import { AdamWError, invalid, unexpected } from "./errors.js";
-import { type Gradients, listGradients, type StepGradients } from "./gradients.js";
+import type { GradientList, StepGradients } from "./gradients.js";
 import { arrayNameOf, checkFixed, lengthOf } from "./host-array.js";
 import { checkDevice, checkMemory, lengthToKeep, memoryName, type TensorMemory } from "./memory.js";
 import type { Layout } from "./native.js";
@@ -33,6 +33,8 @@ export class Bindings {
   readonly #coming: Partial<Memory>[] = [];
   /** The gradients the addon points at; the reference keeps their memory. Empty: it is not known. */
   #gradients: (TensorMemory | null)[];
+  /** A value has moved since those gradients were passed: it may be one of them now. */
+  #moved = false;
   /** Any of which the addon may point at, each row of them, while that is not known. */
   #suspects: (TensorMemory | null)[][] = [];
 
@@ -89,6 +91,7 @@ export class Bindings {
     if (row === undefined) return;
     // Memory that stays may be gone by now, and its length with it.
     if (memory.value !== undefined) {
+      this.#moved = true;
       this.#values[row] = memory.value;
       this.#valueLengths[row] = lengthToKeep(memory.value);
     }
@@ -103,7 +106,7 @@ export class Bindings {
    * already. Throws before anything changes. These loops are most of what a small step costs outside the kernels, hence
    * plain.
    */
-  prepare(gradients: Gradients | undefined, zeroed: boolean): StepGradients {
+  prepare(gradients: GradientList | undefined, zeroed: boolean): StepGradients {
     const chosen = gradients === undefined ? this.#boundGradients() : this.#passedGradients(gradients, zeroed);
     this.checkValues();
     return chosen;
@@ -124,14 +127,13 @@ export class Bindings {
     return bound === this.#gradients ? undefined : bound;
   }
 
-  #passedGradients(gradients: Gradients, zeroed: boolean): StepGradients {
-    const listed = listGradients(gradients, this.parameters);
-    const chosen: (TensorMemory | null)[] = new Array(this.trained.length);
+  #passedGradients(listed: GradientList, zeroed: boolean): StepGradients {
+    const chosen: GradientList = this.trained === this.parameters ? listed : new Array(this.trained.length);
     const current = this.#gradients;
     const array = this.#gradientArray;
     const width = this.#gradientBytes;
     let present = false;
-    let changed = false;
+    let changed = this.#moved;
     for (let i = 0, row = 0; i < listed.length; i += 1) {
       const parameter = this.parameters[i] as Parameter;
       const gradient = listed[i] as TensorMemory | null;
@@ -144,7 +146,7 @@ export class Bindings {
       chosen[row] = gradient;
       row += 1;
     }
-    if (!present) throw unexpected("a gradient for at least one parameter", gradients);
+    if (!present) throw unexpected("a gradient for at least one parameter", listed);
     if (!changed) return undefined;
     if (zeroed) this.#checkOwnMemory(listed);
     return chosen;
@@ -181,6 +183,7 @@ export class Bindings {
   use(gradients: StepGradients): void {
     if (gradients === undefined) return;
     this.#gradients = gradients;
+    this.#moved = false;
     if (this.#suspects.length > 0) this.#suspects = [];
   }
 

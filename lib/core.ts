@@ -7,7 +7,7 @@ import { Engine } from "./engine.js";
 import { AdamWError, unexpected } from "./errors.js";
 import { exclusionsKind, nameExclusions, type WeightDecayExclusions } from "./exclusions.js";
 import { tellingFields } from "./fields.js";
-import type { Gradients } from "./gradients.js";
+import { type Gradients, listGradients } from "./gradients.js";
 import { type LossScaling, lossScaleKind, packSettings, resolveFrozen } from "./hyper.js";
 import { Lifecycle } from "./lifecycle.js";
 import { type AdamWOptions, optionFields, type ResolvedOptions, resolveOptions } from "./options.js";
@@ -53,8 +53,8 @@ export class Core {
 
   /** Undefined where the step is not done on return. */
   step(gradients: Gradients | undefined, gradientScale: number): StepReport | undefined {
-    const engine = this.lifecycle.ready;
     const step = this.#describe(gradients, gradientScale, false);
+    const engine = this.lifecycle.ready;
     const captured = capturing(engine.stream);
     if (!captured) return engine.run(step);
     captured.push(this.#capture(engine, step));
@@ -62,13 +62,17 @@ export class Core {
   }
 
   async stepAsync(gradients: Gradients | undefined, gradientScale: number): Promise<StepReport> {
+    const step = this.#describe(gradients, gradientScale, true);
     const engine = this.lifecycle.ready;
     if (capturing(engine.stream)) refuseCapture("a step of the Async forms");
-    return engine.runAsync(this.#describe(gradients, gradientScale, true));
+    return engine.runAsync(step);
   }
 
   #describe(gradients: Gradients | undefined, gradientScale: number, isAsync: boolean): Step {
-    return { gradients, gradientScale, isAsync, rates: this.rates, checkReady: () => this.lifecycle.ready };
+    const { built } = this.lifecycle;
+    const listed = gradients === undefined ? undefined : listGradients(gradients, built.parameters);
+    const hold = () => this.lifecycle.hold("A step is finding out its learning rate and weight decay");
+    return { gradients: listed, gradientScale, isAsync, rates: this.rates, hold };
   }
 
   #capture(engine: Engine, step: Step): CapturedStep {
@@ -80,7 +84,7 @@ export class Core {
     const { prepare, depart } = engine.capture(step);
     return {
       prepare: () => {
-        step.checkReady();
+        void this.lifecycle.ready;
         prepare();
       },
       depart,
@@ -92,8 +96,8 @@ export class Core {
   }
 
   exclude(exclusions: WeightDecayExclusions): void {
-    const engine = this.lifecycle.engine && this.lifecycle.idle;
     const parsed = parse(exclusionsKind, exclusions, "excludeFromWeightDecay");
+    const engine = this.lifecycle.engine && this.lifecycle.idle;
     engine?.assign(packSettings(this.options, parsed, engine.parameters));
     this.#exclusions = engine ? nameExclusions(parsed, engine.parameters) : parsed;
   }

@@ -11,18 +11,25 @@ export type Gradients = readonly (TensorMemory | null)[] | Readonly<Record<strin
 /** What to step with, by row; undefined: what the addon points at already. */
 export type StepGradients = (TensorMemory | null)[] | undefined;
 
-type GradientList = readonly (TensorMemory | null)[];
+/** One entry per parameter, in the order of build. */
+export type GradientList = (TensorMemory | null)[];
 
 /**
- * One entry per parameter, in their order; the entries are still to be checked.
+ * A list of its own of what is passed, one entry per parameter in their order; the entries are still to be checked.
+ * Getters and proxies can run any code, and none of it may run between what is checked and what is used.
  *
  * @throws INVALID_ARGUMENT, LENGTH_MISMATCH
  */
 export function listGradients(gradients: Gradients, parameters: readonly Parameter[]): GradientList {
-  const list = Array.isArray(gradients) ? (gradients as GradientList) : fromRecord(gradients, parameters);
-  if (list.length === parameters.length) return list;
-  const message = `Expected one gradient (or null) for each of ${parameters.length} parameters but received ${list.length}`;
-  throw new AdamWError("LENGTH_MISMATCH", message);
+  if (!Array.isArray(gradients)) return fromRecord(gradients, parameters);
+  const count = parameters.length;
+  if (gradients.length !== count) {
+    const message = `Expected one gradient (or null) for each of ${count} parameters but received ${gradients.length}`;
+    throw new AdamWError("LENGTH_MISMATCH", message);
+  }
+  const list: GradientList = new Array(count);
+  for (let i = 0; i < count; i += 1) list[i] = gradients[i];
+  return list;
 }
 
 function fromRecord(gradients: unknown, parameters: readonly Parameter[]): GradientList {

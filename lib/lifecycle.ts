@@ -11,7 +11,7 @@ export class Lifecycle {
   #engine: Engine | undefined;
   #averages: Averages | undefined;
   #disposed = false;
-  /** Why everybody has to wait for a save or a load. */
+  /** Why everybody has to wait for a save, a load or the caller's code within a step. */
   #held: string | undefined;
   /** A load has failed half-way. */
   #incomplete = false;
@@ -78,9 +78,9 @@ export class Lifecycle {
     return engine;
   }
 
-  /** @throws BUSY while a checkpoint is being saved or loaded */
+  /** @throws BUSY while something keeps everybody out */
   checkHeld(): void {
-    if (this.#held !== undefined) throw new AdamWError("BUSY", `${this.#held}: await it first`);
+    if (this.#held !== undefined) throw new AdamWError("BUSY", this.#held);
   }
 
   #unswapped(engine: Engine): Engine {

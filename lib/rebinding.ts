@@ -37,6 +37,9 @@ export function parseRebindings(
     if (!parameter) throw invalid(`bindings[${i}].name`, "the name of a built parameter", name);
     const { value, gradient } = binding;
     const memory: Partial<Memory> = changed.get(parameter) ?? {};
+    if ((value !== undefined && "value" in memory) || (gradient !== undefined && "gradient" in memory)) {
+      throw invalid(`bindings[${i}].name`, "one value and one gradient at most for each parameter", name);
+    }
     const { length } = parameter;
     if (value !== undefined) {
       memory.value = checkMemory(value, `the value of ${parameter.name}`, length, dtypeOf(parameter.value));

@@ -3,7 +3,7 @@
 import type { Bindings } from "./bindings.js";
 import { type Blocks, controlAt } from "./blocks.js";
 import { AdamWError, some } from "./errors.js";
-import type { Gradients, StepGradients } from "./gradients.js";
+import type { GradientList, StepGradients } from "./gradients.js";
 import { accumulationSteps } from "./hyper.js";
 import type { NativeGradients, NativeOptimizer } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
@@ -13,13 +13,13 @@ import { readReport, type StepReport } from "./step-report.js";
 /** One step to be done. */
 export interface Step {
   /** Undefined: those that are bound. */
-  readonly gradients: Gradients | undefined;
+  readonly gradients: GradientList | undefined;
   readonly rates: StepRates;
   readonly gradientScale: number;
   /** Whether it is done, or waited for, on another thread. */
   readonly isAsync: boolean;
-  /** @throws what keeps the optimizer from doing it */
-  checkReady(): void;
+  /** Keeps everything else out of the optimizer until the returned function is called. */
+  hold(): () => void;
 }
 
 const none: NativeGradients = [];
@@ -100,14 +100,21 @@ export abstract class Stepper {
 
   /**
    * The gradients to step with, checked together with the parameters' memory; `evaluate` finds out the rates. The code
-   * behind a rate may have done anything, such as grow the WebAssembly memory that the parameters are in.
+   * behind a rate may do anything, such as grow the WebAssembly memory that the parameters are in, but use the optimizer.
    */
   protected prepare(step: Step, evaluate: () => void): StepGradients {
     const chosen = this.#check(step);
-    evaluate();
     this.blocks.controls[controlAt.gradientScale] = step.gradientScale;
-    if (step.rates.isFixed) return chosen;
-    step.checkReady();
+    if (step.rates.isFixed) {
+      evaluate();
+      return chosen;
+    }
+    const release = step.hold();
+    try {
+      evaluate();
+    } finally {
+      release();
+    }
     return this.#check(step);
   }
 

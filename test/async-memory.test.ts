@@ -31,16 +31,6 @@ describe("memory that may shrink under another thread", () => {
     }
   });
 
-  it("is found when a learning rate has put it there", async () => {
-    const learningRate = () => {
-      optimizer.rebind([{ name: "a", value: shrinking() }]);
-      return 0.1;
-    };
-    const optimizer = new AdamW({ learningRate }).build([{ name: "a", value: fixed(), gradient: fixed() }]);
-    await rejectsLater("NOT_SHAREABLE", optimizer.stepAsync(), "the value of a");
-    expect(optimizer.iterations).to.equal(0);
-  });
-
   it("is not read into, with the event loop free", async () => {
     const buffer = openDevice("cpu").allocate("float32", 2).fill(3);
     await rejectsLater("NOT_SHAREABLE", buffer.readAsync(shrinking()), "the array");

@@ -145,6 +145,15 @@ describe("rebinding", () => {
     ["an unknown name", [{ name: "bias", value: value() }], "INVALID_ARGUMENT", "bindings[0].name", '"bias"'],
     ["an unknown key", [{ name: "dense/bias", shape: [2] }], "INVALID_ARGUMENT", '"shape"'],
     ["another length", [{ name: "dense/bias", value: value() }], "LENGTH_MISMATCH", "Expected 2", "received 6"],
+    [
+      "a second gradient",
+      [
+        { name: "dense/bias", gradient: null },
+        { name: "dense/bias", gradient: null },
+      ],
+      "INVALID_ARGUMENT",
+      "one value and one gradient at most",
+    ],
     ["a null value", [{ name: "dense/bias", value: null }], "INVALID_ARGUMENT", "the value of dense/bias"],
   ];
   for (const [what, bindings, code, ...parts] of wrong) {
@@ -164,5 +173,17 @@ describe("rebinding", () => {
   it("memory that overlaps another parameter's is an error", () => {
     const { optimizer, kernel } = pair();
     rejects(() => optimizer.rebind([{ name: "dense/bias", value: kernel.subarray(1, 3) }]), "overlap");
+  });
+
+  it("onto memory that is passed as a gradient is an error where that is zeroed", () => {
+    const { optimizer, bias, gradients } = pair({ zeroGradients: true });
+    const passed = [gradients[0], Float32Array.of(1, 2)];
+    optimizer.apply(passed);
+    optimizer.rebind([{ name: "dense/bias", value: passed[1]! }]);
+    passed[1]!.set([1, 2]);
+    rejects(() => optimizer.apply(passed), "overlap");
+    expect([...passed[1]!]).to.deep.equal([1, 2]);
+    optimizer.rebind([{ name: "dense/bias", value: bias }]);
+    expect(optimizer.apply(passed)!.iteration).to.equal(2);
   });
 });

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import type { AdamW } from "../lib/adamw.js";
+import type { AdamWError } from "../lib/errors.js";
 import type { AdamWOptions } from "../lib/options.js";
 import { CosineDecay } from "../lib/schedules/index.js";
 import { pair, snapshot } from "./optimizers.js";
@@ -61,56 +62,77 @@ describe("rates", () => {
     }
   });
 
-  describe("whose function makes the step impossible", () => {
-    const ways = {
-      step: async (optimizer: AdamW) => optimizer.step(),
-      stepAsync: (optimizer: AdamW) => optimizer.stepAsync(),
+  describe("whose code uses the optimizer it is asked for", () => {
+    const uses: Readonly<Record<string, (optimizer: AdamW) => unknown>> = {
+      "step()": (optimizer) => optimizer.step(),
+      "apply()": (optimizer) => optimizer.apply([null, null]),
+      "stepAsync()": (optimizer) => optimizer.stepAsync(),
+      "swapEma()": (optimizer) => optimizer.swapEma(),
+      "finalizeVariableValues()": (optimizer) => optimizer.finalizeVariableValues(),
+      "rebind()": (optimizer) => optimizer.rebind([]),
+      "setWeights()": (optimizer) => optimizer.setWeights([]),
+      "excludeFromWeightDecay()": (optimizer) => optimizer.excludeFromWeightDecay({}),
+      "save()": (optimizer) => optimizer.save("never", { snapshot: "stream" }),
+      "load()": (optimizer) => optimizer.load("never"),
+      "dispose()": (optimizer) => optimizer.dispose(),
     };
-    for (const [name, step] of Object.entries(ways)) {
-      /** An optimizer after one step whose learning rate does this in the next one. */
-      const acting = (act: (optimizer: AdamW) => void) => {
-        let isNext = false;
-        const learningRate = () => {
-          if (isNext) {
-            isNext = false;
-            act(built.optimizer);
-          }
-          return 0.1;
-        };
-        const built = pair({ learningRate, useEma: true });
-        built.optimizer.step();
-        isNext = true;
-        return built;
-      };
-
-      it(`by swapping the parameters with their averages leave everything: ${name}()`, async () => {
-        const built = acting((optimizer) => optimizer.swapEma());
-        const before = snapshot(built);
-        await rejectsLater("BUSY", step(built.optimizer), "restoreEma()");
-        built.optimizer.restoreEma();
-        expect(snapshot(built)).to.deep.equal(before);
-        await step(built.optimizer);
-        expect(built.optimizer.iterations).to.equal(2);
-      });
-
-      it(`by stepping leave that step alone: ${name}()`, async () => {
-        let inner: Promise<unknown> | undefined;
-        const built = acting((optimizer) => {
-          inner = optimizer.stepAsync();
-        });
-        await rejectsLater("BUSY", step(built.optimizer), "await it first");
-        await inner;
-        const expected = acting(() => {});
-        expected.optimizer.step();
-        expect(snapshot(built)).to.deep.equal(snapshot(expected));
-      });
-
-      it(`by disposing of the optimizer are an error: ${name}()`, async () => {
-        const built = acting((optimizer) => optimizer.dispose());
-        const before = [...built.kernel];
-        await rejectsLater("DISPOSED", step(built.optimizer));
-        expect([...built.kernel]).to.deep.equal(before);
+    for (const [name, use] of Object.entries(uses)) {
+      it(`gets BUSY from ${name}, and the step goes on`, async () => {
+        const inner: Promise<AdamWError>[] = [];
+        const asked: ((rate: () => number) => AdamWOptions)[] = [
+          (rate) => ({ learningRate: rate, weightDecay: 0.1 }),
+          (rate) => ({ learningRate: 0.1, weightDecay: { at: rate, getConfig: () => ({}) } }),
+        ];
+        for (const options of asked) {
+          const run = async (act: () => void) => {
+            const rate = () => {
+              act();
+              return 0.1;
+            };
+            const built = pair({ ...options(rate), gradientAccumulationSteps: 2, useEma: true });
+            const { optimizer } = built;
+            acting = optimizer;
+            for (let i = 0; i < 2; i += 1) {
+              optimizer.step();
+              await optimizer.stepAsync();
+            }
+            return snapshot(built);
+          };
+          let acting: AdamW | undefined;
+          const expected = await run(() => {});
+          const actual = await run(() => {
+            const outcome = (async () => use(acting!))();
+            inner.push(
+              outcome.then(
+                () => expect.fail(`${name} did it`),
+                (error) => error,
+              ),
+            );
+          });
+          expect(actual).to.deep.equal(expected);
+        }
+        expect(inner).to.have.length.above(2);
+        for (const { code, message } of await Promise.all(inner)) {
+          expect(code, message).to.equal("BUSY");
+          expect(message).to.contain("finding out its learning rate");
+        }
       });
     }
+
+    it("can read it, and what it throws leaves everything", async () => {
+      let asked = 0;
+      const learningRate = () => {
+        asked += 1;
+        if (asked > 1) built.optimizer.swapEma();
+        return 0.1 / (1 + built.optimizer.iterations + built.optimizer.parameters.length);
+      };
+      const built = pair({ learningRate, useEma: true });
+      expect(built.optimizer.step()!.learningRate).to.equal(0.1 / 3);
+      const before = snapshot(built);
+      rejectsWith("BUSY", () => built.optimizer.step());
+      await rejectsLater("BUSY", built.optimizer.stepAsync());
+      expect(snapshot(built)).to.deep.equal(before);
+      built.optimizer.swapEma();
+    });
   });
 });

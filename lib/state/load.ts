@@ -83,7 +83,7 @@ export async function loadOptimizer(
 ): Promise<LoadReport> {
   const options = resolveFields(loadFields, given, "the options of load") as ResolvedLoadOptions;
   const path = parsePath(file);
-  const release = state.hold("A checkpoint is being loaded");
+  const release = state.hold("A checkpoint is being loaded: await it first");
   try {
     const layout = { ...state.options, names: state.engine.trained.map(({ name }) => name) };
     const checkpoint = await openCheckpoint(path, { names: options.names, layout });

@@ -3,6 +3,7 @@
 import { signalKind } from "../abort-signal.js";
 import { unexpected } from "../errors.js";
 import { type Fields, resolveFields } from "../fields.js";
+import type { SerializedObject } from "../keras-object.js";
 import { boolean, integerFrom, isRecord, type Kind, oneOf, parse } from "../validate.js";
 import type { Checkpoint, Tensor, TransferOptions } from "./checkpoint.js";
 import { checkSignal } from "./errors.js";
@@ -115,11 +116,12 @@ export async function saveOptimizer(
   const started = performance.now();
   const { path, ...options } = resolveSave(file, given);
   checkSignal(options.signal, "Saving");
+  const optimizer = heldConfig(state);
   const source = options.snapshot === "copy" ? copied(state, options.parameters) : streamed(state, options.parameters);
   const copiedAt = performance.now();
   try {
     const { format, shardBytes, progress, signal, keep } = options;
-    const checkpoint = describeOptimizer(state, path, source.tensors, options.metadata);
+    const checkpoint = describeOptimizer(state, path, optimizer, source.tensors, options.metadata);
     const beforeRename = async () => {
       checkSignal(signal, "Saving");
       await rotate(path, keep);
@@ -130,6 +132,16 @@ export async function saveOptimizer(
     return { path, ...written, stallMs, totalMs };
   } finally {
     source.release();
+  }
+}
+
+/** Asked for with everything else kept out: the caller's schedules and classes say it, which can run any code. */
+function heldConfig(state: OptimizerState): SerializedObject | null {
+  const release = state.hold("A save is asking for the optimizer's configuration");
+  try {
+    return configOf(state);
+  } finally {
+    release();
   }
 }
 
@@ -144,7 +156,7 @@ function copied(state: OptimizerState, withValues: boolean): Source {
 }
 
 function streamed(state: OptimizerState, withValues: boolean): Source {
-  const release = state.hold('The state is being saved with snapshot: "stream"');
+  const release = state.hold('The state is being saved with snapshot: "stream": await it first');
   try {
     const values = withValues ? liveValues(state) : [];
     return { tensors: [...stepTensors(state), ...liveSlots(state), ...values], release };
@@ -158,13 +170,14 @@ function streamed(state: OptimizerState, withValues: boolean): Source {
 function describeOptimizer(
   state: OptimizerState,
   path: string,
+  optimizer: SerializedObject | null,
   tensors: readonly Tensor[],
   metadata: Readonly<Record<string, string>>,
 ): Checkpoint {
   return {
     path,
     format: ownFormat,
-    optimizer: configOf(state),
+    optimizer,
     learningRate: state.learningRate(),
     counters: state.engine.counters,
     parameters: storedParameters(state),
