@@ -1,17 +1,20 @@
 /** Opening the checkpoints that the command line names. */
 
+import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { optionsToConfig } from "../config.js";
 import { kerasOptimizers } from "../keras-object.js";
 import { type ResolvedOptions, resolveOptions } from "../options.js";
 import type { Checkpoint } from "../state/checkpoint.js";
-import { UnsaidError, WronglySaidError } from "../state/errors.js";
+import { CheckpointFolder } from "../state/checkpoint-folder.js";
+import { CheckpointError, UnsaidError, WronglySaidError } from "../state/errors.js";
 import { openCheckpoint } from "../state/formats.js";
 import { CommandError, wrongValue } from "./exit.js";
 import { readOptionSet } from "./option-sets.js";
+import { note } from "./terminal.js";
 
 export const readableFiles =
-  "a checkpoint of this package (a file, or a folder of shards or its index), PyTorch's state_dict, Keras' model, TensorFlow.js' model.json";
+  "a checkpoint of this package (a file, a folder of shards or its index, or a CheckpointManager's folder, of which the newest), PyTorch's state_dict, Keras' model, TensorFlow.js' model.json";
 
 /** What the command line says of a file that does not say it itself. */
 export interface SaidOptions {
@@ -45,7 +48,21 @@ function asMistake(error: unknown): unknown {
 }
 
 /**
- * Runs `use` with an open checkpoint and closes it. With `numbered`, of a file that says no names and of which the
+ * The newest checkpoint of a manager's folder, which is no checkpoint itself. @throws CHECKPOINT where it is gone;
+ * `error` for a path that is no such folder
+ */
+async function newestIn(path: string, error: unknown): Promise<string> {
+  if (!(error instanceof CheckpointError && statSync(path).isDirectory())) throw error;
+  const folder = new CheckpointFolder(path);
+  const { names, gone } = await folder.inOrder();
+  const [newest] = names;
+  if (gone || newest === undefined) throw gone ?? error;
+  note(`The newest checkpoint in ${path} is ${newest}`);
+  return folder.pathOf(newest);
+}
+
+/**
+ * Runs `use` with an open checkpoint, of a manager's folder the newest, and closes it. With `numbered`, of a file that says no names and of which the
  * command line says nothing numbers will do.
  */
 export async function withCheckpoint<T>(
@@ -56,13 +73,12 @@ export async function withCheckpoint<T>(
   const list = parseNames(names);
   const options = config === undefined ? undefined : resolveOptions(readOptionSet(config).options);
   const layout = list && options && { ...options, names: list };
-  const checkpoint = await openCheckpoint(path, {
-    names: list,
-    layout,
-    numbered: numbered && !list && !options,
-  }).catch((error: unknown) => {
-    throw asMistake(error);
-  });
+  const open = (file: string) => openCheckpoint(file, { names: list, layout, numbered: numbered && !list && !options });
+  const checkpoint = await open(path)
+    .catch(async (error: unknown) => open(await newestIn(path, error)))
+    .catch((error: unknown) => {
+      throw asMistake(error);
+    });
   try {
     return await use(options ? withOptions(checkpoint, options) : checkpoint);
   } finally {

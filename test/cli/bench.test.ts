@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import type { Judgement } from "../../lib/cli/bench/judge.js";
-import type { BenchDocument } from "../../lib/cli/bench/result.js";
+import type { BenchDocument, BenchRow, RowSummary } from "../../lib/cli/bench/result.js";
 import { packageVersion } from "../../lib/cli/package.js";
 import { devices } from "../../lib/index.js";
 import { temporaryFolder } from "../temporary.js";
@@ -12,6 +12,8 @@ import { cli, cliInTerminal, cliJson, longestLine, noTerminal, withoutEscapes } 
 /** Few samples of little work: the numbers mean nothing here, their form does. */
 const short = ["--min-time", "0", "--repetitions", "3", "--warmup", "0", "--threads", "1"];
 const file = temporaryFolder();
+
+type Summarized = BenchRow & { readonly summary: RowSummary };
 
 describe("bench", () => {
   it("measures every size with every device and set of options, in the order asked for", async () => {
@@ -78,14 +80,21 @@ describe("bench", () => {
     expect(status).to.equal(0);
     expect(stdout)
       .to.match(/\| copy \|/)
-      .and.contain("torch is absent");
+      .and.contain("torch is absent")
+      // A copy is no step.
+      .and.not.contain("speed-up");
     expect(stderr).to.contain("warning: torch is absent: PyTorch did not answer");
   });
 
   it("measures TensorFlow.js where it is installed", async () => {
-    const { rows, absent } = await cliJson<BenchDocument>("bench", "1e3", "--compare", "tfjs", ...short);
+    const args = ["bench", "1e3", "--compare", "copy,tfjs", ...short];
+    const { rows, absent } = await cliJson<{ rows: Summarized[]; absent: unknown[] }>(...args);
     expect(absent).to.deep.equal([]);
-    expect(rows[1]!.name).to.match(/^tf\.train\.adam \d/);
+    expect(rows[2]!.name).to.match(/^tf\.train\.adam \d/);
+    const [step, copy, tfjs] = rows.map(({ summary }) => summary.speedup);
+    expect(step).to.be.above(1);
+    // A copy is no step.
+    expect([copy, tfjs]).to.deep.equal([null, 1]);
   });
 
   it("measures with empty caches", async () => {
@@ -139,6 +148,7 @@ describe("bench", () => {
     ["an unknown peer", ["--compare", "jax"], 2, "copy, tfjs, torch"],
     ["an unknown pipeline", ["--pipeline", "half"], 2, "step, full"],
     ["an unknown format", ["--format", "pdf"], 2, "html"],
+    ["a file of an unknown format", ["--output", "x.pdf"], 2, ".html or .htm, or --format for any other"],
     ["no samples", ["--repetitions", "0"], 2, "whole number ≥ 1 for --repetitions"],
     ["a size that is none", ["--parameters", "0"], 2, "such as 1000000, 1e6 or 124M for --parameters"],
     ["a negative time", ["--min-time", "-1"], 2, "seconds ≥ 0"],

@@ -1,7 +1,8 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { AdamW, LossScaleOptimizer, schedules } from "../../lib/index.js";
+import { AdamW, CheckpointManager, LossScaleOptimizer, schedules } from "../../lib/index.js";
 import { temporaryFolder } from "../temporary.js";
 import { cli, cliInTerminal, cliJson, longestLine, noTerminal, withoutEscapes } from "./cli.js";
 
@@ -106,6 +107,29 @@ describe("inspect, verify and convert", () => {
     expect(bad.stderr).to.include("a/w.exp_avg_sq").and.include("the data is damaged");
     expect((await cli(["verify", file("none")])).status).to.equal(3);
     expect(await cliJson("verify", torch)).to.include({ format: "torch", whole: true, unchecked: 0 });
+  });
+
+  it("take the newest checkpoint of a manager's folder, and say which", async () => {
+    const optimizer = new AdamW();
+    optimizer.build([{ name: "w", value: new Float32Array(1) }]);
+    const folder = file("managed");
+    const manager = new CheckpointManager(optimizer, { folder, everySteps: 1 });
+    for (let step = 0; step < 2; step += 1) {
+      optimizer.apply([Float32Array.of(1)]);
+      await manager.save();
+    }
+    const newest = "checkpoint-000000000002.safetensors";
+    const { status, stdout, stderr } = await cli(["verify", folder]);
+    expect([status, stderr]).to.deep.equal([0, `The newest checkpoint in ${folder} is ${newest}\n`]);
+    expect(stdout).to.include(`${newest} is whole`);
+    expect(await cliJson<object>("inspect", folder)).to.deep.include({ path: join(folder, newest) });
+    rmSync(join(folder, newest));
+    const gone = await cli(["verify", folder]);
+    expect([gone.status, gone.stdout]).to.deep.equal([1, ""]);
+    expect(gone.stderr).to.include(`${newest}: the file latest beside it says`);
+    const empty = file("empty");
+    mkdirSync(empty);
+    expect((await cli(["verify", empty])).status).to.equal(1);
   });
 
   it("convert changes format and names, and what it writes says the same", async () => {

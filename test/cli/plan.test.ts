@@ -50,6 +50,12 @@ describe("plan", () => {
     expect(rest).to.deep.include(expected as unknown as Record<string, unknown>);
   });
 
+  it("of what does not fit is an answer like any other: it may be for another machine", async () => {
+    const { status, stdout } = await cli(["plan", "1e15"]);
+    expect(status).to.equal(0);
+    expect(stdout).to.match(/ PiB do not fit into the [\d.]+ \wiB that this\s+machine has free\.\n$/);
+  });
+
   it("takes numbers, tensors and fractions", async () => {
     expect(await cliJson<Plan>("plan", "2.5M")).to.include({ parameters: 2_500_000, tensors: 1 });
     expect(await cliJson<Plan>("plan", "200x1000")).to.include({ parameters: 200_000, tensors: 200 });

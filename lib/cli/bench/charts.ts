@@ -132,12 +132,14 @@ const streamName = "in-place stream";
 /** A broken line as the legend's own picture of a series without points. */
 const dashes = "path://M0,0h7v2h-7zM9,0h7v2h-7zM18,0h7v2h-7z";
 
-/** The stream beside a series: a broken line through a sweep, a dash over the mark of other work. */
+/** The stream beside a series: a broken line through a sweep, a dash over the mark of one size or of other work. */
 function stream({ name, rows, look }: Series, all: readonly BenchRow[]): object[] {
   const streamed = rows.filter(({ streamSamples }) => streamSamples.length > 0);
-  const points = (isSweep: boolean) =>
+  const sweep = streamed.filter(({ tensors }) => tensors === 1);
+  const isLine = new Set(sweep.map(({ parameters }) => parameters)).size > 1;
+  const points = (onLine: boolean) =>
     streamed
-      .filter(({ tensors }) => (tensors === 1) === isSweep)
+      .filter((row) => (isLine && sweep.includes(row)) === onLine)
       .map((row) => {
         const spot = point([row.parameters, summarize(row, all).streamBandwidth! / 1e9], row);
         return { ...spot, name: `${streamName}, ${spot.name}` };

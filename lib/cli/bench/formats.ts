@@ -8,6 +8,7 @@ import { describeGpus } from "./gpu-report.js";
 import { type BenchDocument, type BenchRow, baselineOf, summarize } from "./result.js";
 import { yardstickNote } from "./yardstick.js";
 
+const times = (ratio: number | null) => (ratio === null ? "–" : `${significant(ratio)} ×`);
 const spread = (part: number, whole: number) => `${significant((100 * part) / whole, 2)} %`;
 
 function deviceCell(row: BenchRow): string {
@@ -44,14 +45,14 @@ export function columnsOf(document: BenchDocument): { shown: Column<BenchRow>[];
       align: "right",
       cell: (row) => (of.get(row)!.ofStream === null ? "–" : `${Math.round(100 * of.get(row)!.ofStream!)} %`),
     },
-    { title: "speed-up", align: "right", cell: (row) => `${significant(of.get(row)!.speedup)} ×` },
+    { title: "speed-up", align: "right", cell: (row) => times(of.get(row)!.speedup) },
   ];
   const first = rows[0];
   const isCommon = ({ title, cell }: Column<BenchRow>) =>
     title !== "work" && first !== undefined && rows.every((row) => cell(row) === cell(first));
   const isRepeated = ({ title, cell }: Column<BenchRow>) =>
     title === "parameters" && rows.every((row) => cell(row) === row.work);
-  const hasBaselines = rows.some((row) => baselineOf(row, rows) !== row);
+  const hasBaselines = rows.some((row) => of.get(row)!.speedup !== null && baselineOf(row, rows) !== row);
   return {
     shown: [
       ...identity.filter((column) => !isCommon(column) && !isRepeated(column)),

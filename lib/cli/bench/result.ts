@@ -54,8 +54,8 @@ export interface RowSummary {
   /** Of the same device's in-place stream over the same memory in the same run; null where it has none. */
   readonly streamBandwidth: number | null;
   readonly ofStream: number | null;
-  /** Times as fast as the baseline of the same work. */
-  readonly speedup: number;
+  /** Times as fast as the baseline of the same work; null for a copy, which is no step. */
+  readonly speedup: number | null;
 }
 
 export function summarize(row: BenchRow, rows: readonly BenchRow[]): RowSummary {
@@ -69,7 +69,7 @@ export function summarize(row: BenchRow, rows: readonly BenchRow[]): RowSummary 
     bandwidth: (row.bytes * row.parameters) / middle,
     streamBandwidth: stream === null ? null : (row.streamBytes * row.parameters) / stream,
     ofStream: stream === null ? null : median(streamFractions(row)),
-    speedup: median(paired(baselineOf(row, rows).samples, row.samples)),
+    speedup: isCopy(row) ? null : median(paired(baselineOf(row, rows).samples, row.samples)),
   };
 }
 
@@ -86,6 +86,8 @@ export function paired(above: readonly number[], below: readonly number[]): numb
   return below.slice(0, above.length).map((sample, i) => above[i]! / sample);
 }
 
+const isCopy = ({ name }: BenchRow) => name === "copy";
+
 /**
  * The other build where two take turns; the first peer where some take part; else the first row of the same work. A
  * copy is no optimizer, and an emulator's time no time.
@@ -93,10 +95,10 @@ export function paired(above: readonly number[], below: readonly number[]): numb
 export function baselineOf(row: BenchRow, rows: readonly BenchRow[]): BenchRow {
   const same = rows.filter(({ work }) => work === row.work);
   const isOwn = ({ name }: BenchRow) => name === ownName;
-  const others = same.filter((one) => !isOwn(one) && one.name !== "copy");
+  const others = same.filter((one) => !isOwn(one) && !isCopy(one));
   const isAlike = (one: BenchRow) => (["device", "threads", "options"] as const).every((key) => one[key] === row[key]);
   // Builds that take turns do the same; a peer has options of its own.
   const pair = [same.find((one) => isOwn(one) && isAlike(one)), others.find(isAlike)];
   if (pair[0] && pair[1]) return pair[1];
-  return others[0] ?? same.find((one) => one.name !== "copy" && !isEmulated(one)) ?? same[0] ?? row;
+  return others[0] ?? same.find((one) => !isCopy(one) && !isEmulated(one)) ?? same[0] ?? row;
 }

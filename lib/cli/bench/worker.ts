@@ -28,7 +28,7 @@ export type Reply = { readonly answer: unknown } | { readonly error: string };
 process.on("SIGINT", () => {});
 const [index = ""] = process.argv.slice(2);
 // Only what every build exports is used.
-const library = (await import(pathToFileURL(index).href)) as { AdamW: typeof AdamW; openDevice?: typeof openDevice };
+let library: { AdamW: typeof AdamW; openDevice?: typeof openDevice };
 let optimizer: AdamW | undefined;
 let memory: BenchMemory | undefined;
 
@@ -86,11 +86,18 @@ async function answer(order: { build: BuildOrder } | { run: number }): Promise<u
   return take(optimizer, order.run);
 }
 
-process.on("message", (order: { build: BuildOrder } | { run: number }) => {
-  void answer(order).then(
+async function load(): Promise<string> {
+  library = await import(pathToFileURL(index).href);
+  return "ready";
+}
+
+function tell(result: Promise<unknown>): void {
+  void result.then(
     (value) => process.send?.({ answer: value } satisfies Reply),
     (error: unknown) =>
       process.send?.({ error: error instanceof Error ? error.message : String(error) } satisfies Reply),
   );
-});
-process.send?.({ answer: "ready" } satisfies Reply);
+}
+
+process.on("message", (order: { build: BuildOrder } | { run: number }) => tell(answer(order)));
+tell(load());

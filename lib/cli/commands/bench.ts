@@ -87,7 +87,10 @@ export function define(command: Command): void {
     .addOption(
       new Option("--format <which>", "as --output ends, else table in a terminal, else markdown").choices(formatNames),
     )
-    .option("--output <file>", "write there instead of stdout, in the format of its extension")
+    .option(
+      "--output <file>",
+      "write there instead of stdout, in the format of its extension; any other needs --format",
+    )
     .addHelpText("after", "\nExample:\n  fused-adamw bench gpt2-124m --check --compare copy,torch")
     .action(bench);
 }

@@ -30,11 +30,15 @@ export function define(command: Command): void {
     .argument("<in>", readableFiles)
     .argument("<out>", "where to write; .pt is PyTorch's, .json TensorFlow.js', .keras Keras', else safetensors")
     .option("--format <format>", `${writableFormats.join(" or ")}, whatever the extension`)
-    .option("--rename <old=new>", "another name for a parameter; may be given many times", collectRename)
+    .option(
+      "--rename <old=new>",
+      "another name for a parameter; nothing is transposed; may be given many times",
+      collectRename,
+    )
     .option("--shard-bytes <bytes>", "write a folder of files of about this size")
     .addHelpText(
       "after",
-      "\nExample:\n  fused-adamw convert optimizer.pt training.safetensors --rename fc.weight=dense/kernel",
+      "\nExample:\n  fused-adamw convert optimizer.pt training.safetensors --rename module.fc.weight=fc.weight",
     )
     .action((input: string, output: string, options: Options) => convert(input, output, options));
 }

@@ -44,7 +44,8 @@ export function define(command: Command): void {
       const diagnosis = await diagnose();
       if (options.json) printJson(diagnosis);
       else print(render(diagnosis));
-      if (!diagnosis.healthy) process.exitCode = exitCodes.failed;
+      const isLoaded = diagnosis.binaries.some(({ failure }) => failure === undefined);
+      if (!diagnosis.healthy) process.exitCode = isLoaded ? exitCodes.failed : exitCodes.missing;
     });
 }
 

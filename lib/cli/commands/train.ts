@@ -2,6 +2,7 @@
 
 import { writeFileSync } from "node:fs";
 import { type Command, Option } from "commander";
+import { closest } from "../../spelling.js";
 import { parseDevices } from "../device-list.js";
 import { CommandError, exitCodes, nothingFinished, wrongValue } from "../exit.js";
 import { counted, significant } from "../format.js";
@@ -115,9 +116,15 @@ async function trainCommand(flags: Flags): Promise<void> {
 function parseOptimizers(text: string): OptimizerName[] {
   return text.split(",").map((word) => {
     const name = allOptimizers.find((candidate) => candidate === word.trim());
-    if (!name) throw wrongValue("--optimizer", allOptimizers.join(", "), word);
+    if (!name) throw wrongValue("--optimizer", allOptimizers.join(", "), word, suggestion(word.trim()));
     return name;
   });
+}
+
+/** Adam is TensorFlow.js' here, not the word that is spelt most like it. */
+function suggestion(word: string): string | undefined {
+  if (/^(tf\.train\.)?adam$/i.test(word)) return `tfjs, which is ${optimizers.tfjs}`;
+  return closest(word, allOptimizers);
 }
 
 /** TensorFlow.js and the digits are packages of the user's own. */
@@ -144,6 +151,11 @@ function columnsOf(runs: readonly Run[]): Column<Run>[] {
     return last.reduce((sum, loss) => sum + loss, 0) / last.length;
   };
   const reference = runs[0] ? median(runs[0].optimizerTimes) : Number.NaN;
+  const faster: Column<Run> = {
+    title: "faster",
+    align: "right",
+    cell: ({ optimizerTimes }) => `${significant(reference / median(optimizerTimes))} ×`,
+  };
   return [
     { title: "optimizer", cell: ({ label }) => label },
     { title: "device", cell: ({ device }) => device },
@@ -151,10 +163,6 @@ function columnsOf(runs: readonly Run[]): Column<Run>[] {
     { title: "loss", align: "right", cell: (run) => lastEpoch(run).toFixed(4) },
     { title: "test", align: "right", cell: ({ accuracies }) => `${(100 * (accuracies.at(-1) ?? 0)).toFixed(2)} %` },
     { title: "median ms/step", align: "right", cell: ({ optimizerTimes }) => median(optimizerTimes).toFixed(3) },
-    {
-      title: "faster",
-      align: "right",
-      cell: ({ optimizerTimes }) => `${significant(reference / median(optimizerTimes))} ×`,
-    },
+    ...(runs.length > 1 ? [faster] : []),
   ];
 }

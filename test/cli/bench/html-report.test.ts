@@ -1,5 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
+import { chartsOf } from "../../../lib/cli/bench/charts.js";
+import type { BenchDocument, BenchRow } from "../../../lib/cli/bench/result.js";
 import { renderPage } from "../../../lib/cli/html-page.js";
 import { temporaryFolder } from "../../temporary.js";
 import { browse, noBrowser } from "../browser.js";
@@ -28,6 +30,25 @@ describe("the HTML report", () => {
     expect(html.match(/a yardstick, not a bound/g)).to.have.length.at.least(2);
     expect(html).to.contain("The solid line is the stream of the slowest work, the broken one that of the fastest");
     expect(html).to.not.match(/streaming limit|step's limit/);
+  });
+
+  it("draws the stream beside one size as a dash: a line of one point shows nothing", () => {
+    const row = (parameters: number): BenchRow => ({
+      ...{ name: "fused-adamw", device: "cpu", model: "", threads: 1, graph: false, dtype: "float32", options: "" },
+      ...{ work: String(parameters), parameters, tensors: 1, bytes: 28, operations: 0, launches: [], checked: false },
+      ...{ samples: [3e-6], streamSamples: [2e-6], streamBytes: 28 },
+    });
+    const looks = (...rows: BenchRow[]) => {
+      const [speed] = chartsOf({ rows } as unknown as BenchDocument);
+      const { series } = speed!.option as {
+        series: { data: { name: string }[]; symbol: string; symbolSize: number }[];
+      };
+      return series
+        .filter(({ data }) => data[0]?.name.startsWith("in-place stream"))
+        .map(({ symbol, symbolSize, data }) => ({ symbol, symbolSize, points: data.length }));
+    };
+    expect(looks(row(1000))).to.deep.equal([{ symbol: "rect", symbolSize: [18, 2], points: 1 }]);
+    expect(looks(row(1000), row(2000))).to.deep.equal([{ symbol: "none", symbolSize: 9, points: 2 }]);
   });
 
   it("escapes what comes from the command line", () => {

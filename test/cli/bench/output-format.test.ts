@@ -15,9 +15,12 @@ describe("the format of bench's result", () => {
     });
   }
 
-  it("is what is asked for in a file with another extension, else markdown", () => {
-    for (const output of ["x", "x.txt", "x.constructor", "csv"]) {
-      expect(chooseFormat({ output })).to.equal("markdown");
+  it("must be asked for in a file with another extension", () => {
+    for (const output of ["x", "x.pdf", "x.constructor", "csv"]) {
+      const known = "a file ending in .md, .markdown, .csv, .json, .jsonl, .ndjson, .html or .htm, or --format for any";
+      expect(() => chooseFormat({ output }))
+        .to.throw(known)
+        .and.to.have.property("exitCode", 2);
       for (const format of formatNames) expect(chooseFormat({ output, format })).to.equal(format);
     }
   });

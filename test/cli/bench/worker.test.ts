@@ -21,6 +21,23 @@ export class AdamW {
 }`;
 
 describe("the process of a build", () => {
+  it("that cannot be loaded says why, and nothing else", async () => {
+    const index = temporaryFolder()("index.mjs");
+    writeFileSync(index, 'throw new Error("no addon");');
+    const child = fork(script, [index], { execArgv: ["--import=tsx"], stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    let complaint = "";
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      complaint += text;
+    });
+    try {
+      expect((await once(child, "message"))[0]).to.deep.equal({ error: "no addon" });
+    } finally {
+      child.kill();
+    }
+    await once(child, "close");
+    expect(complaint).to.equal("");
+  });
+
   it("loads no other build's library: with two a process is slower", async () => {
     const index = temporaryFolder()("index.mjs");
     writeFileSync(index, spy);
