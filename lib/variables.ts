@@ -149,7 +149,31 @@ export function optimizerVariables(
       if (Math.fround(rate.get()) !== value) rate.set(value);
     },
   };
-  return [iteration, ...(learningRate ? [scalarVariable(learningRate)] : []), ...slotVariables(options, engine)];
+  return [
+    iteration,
+    ...(learningRate ? [scalarVariable(learningRate)] : []),
+    ...slotVariables(options, engine),
+    ...(options.formula === "torch" ? [updateCounts(options, engine)] : []),
+  ];
+}
+
+/** PyTorch's `step` of every trained parameter, which the bias corrections of its formula go by. */
+function updateCounts(options: ResolvedOptions, engine: () => Engine): VariableSource {
+  const path = `${options.name}/steps`;
+  return {
+    path,
+    shape: [engine().trained.length],
+    dtype: "int32",
+    get value() {
+      return Int32Array.from(engine().updates);
+    },
+    check(value) {
+      for (const count of value) parse(integerFrom(0), count, path);
+    },
+    write(value) {
+      engine().updates = Float64Array.from(value);
+    },
+  };
 }
 
 const knownKeys = ["path", "shape", "dtype", "value"];

@@ -62,6 +62,27 @@ describe("variables", () => {
     expect(snapshot(second)).to.deep.equal(snapshot(first));
   });
 
+  it("carry every parameter's count of updates where PyTorch's formula goes by it", () => {
+    const run = () => pair({ formula: "torch" });
+    const [one, other] = [run(), run()];
+    for (let i = 0; i < 9; i += 1) one.optimizer.apply([one.gradients[0], null]);
+    one.optimizer.step();
+    const state = structuredClone(one.optimizer.variables);
+    expect(state.at(-1)).to.deep.equal({
+      path: "adamw/steps",
+      shape: [2],
+      dtype: "int32",
+      value: Int32Array.of(10, 1),
+    });
+    other.kernel.set(one.kernel);
+    other.bias.set(one.bias);
+    other.optimizer.setWeights(state);
+    for (const { optimizer } of [one, other]) optimizer.step();
+    expect({ ...snapshot(other), report: null }).to.deep.equal({ ...snapshot(one), report: null });
+    state.at(-1)!.value[1] = -1;
+    rejectsWith("INVALID_ARGUMENT", () => other.optimizer.setWeights(state), "adamw/steps", "-1");
+  });
+
   it("keep a learning rate's double that rounds to the same float32", () => {
     const [first, second] = [pair({ learningRate: 0.1 }), pair({ learningRate: 0.1 })];
     second.optimizer.setWeights(first.optimizer.variables);
