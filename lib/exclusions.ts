@@ -3,7 +3,7 @@
 import { invalid } from "./errors.js";
 import { type Fields, readFields, resolveFields, writeFields } from "./fields.js";
 import { isRegExpJson, occursIn, pythonRegExp, readRegExp, writeRegExp } from "./patterns.js";
-import { isRecord, type Kind, listOf, parse, text } from "./validate.js";
+import { isRecord, type Kind, listOf, text } from "./validate.js";
 
 /** A parameter: its name, its entry in the list given to `build`, or its `value` itself. */
 export type ParameterReference = string | { readonly name: string } | object;
@@ -49,15 +49,6 @@ export const exclusionsKind: Kind<WeightDecayExclusions> = {
   write: (value) => writeFields(fields, value as Required<WeightDecayExclusions>),
   read: (json, name, nested) => readFields(fields, json, name, nested),
 };
-
-/**
- * Checks and copies what a caller asks to exclude.
- *
- * @throws INVALID_ARGUMENT
- */
-export function parseExclusions(exclusions: unknown): WeightDecayExclusions {
-  return parse(exclusionsKind, exclusions, "excludeFromWeightDecay");
-}
 
 function nameOf(parameter: ParameterReference): string | undefined {
   if (typeof parameter === "string") return parameter;

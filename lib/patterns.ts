@@ -30,21 +30,29 @@ export function globToRegExp(glob: string): RegExp {
   return new RegExp(`^${source}$`, "su");
 }
 
+const fromPython: Readonly<Record<string, string>> = { "\\A": "^", "\\Z": "$", "\\a": "\\x07", "(?P<": "(?<" };
+/** Escaped letters that mean something else in Python, or nothing: `\p{L}`, `\cA`, `\U00000062`, `\N{DIGIT ONE}`. */
+const foreignEscape = /\\[CE-RT-VXYceg-mopqyz]/;
+
 /**
- * The expression that means in JavaScript what `source` means to Python's `re`, as far as both have it: anchors
- * `\A` and `\Z`, named groups and `{,3}` are translated.
+ * The expression that means in JavaScript what `source` means to Python's `re`, as far as both have it: anchors `\A` and
+ * `\Z`, named groups, `{,3}` and sets like `[]a]` are translated. Letters and digits of `\w` and `\d` are those of ASCII.
  *
- * @throws INVALID_ARGUMENT when JavaScript has no such expression
+ * @throws INVALID_ARGUMENT for what only one of the two has
  */
 export function pythonRegExp(source: string, name: string): RegExp {
   // The alternatives for any other escaped character and for a set of characters keep what is in them from being
   // misread.
   const translated = source.replaceAll(
-    /\\A|\\Z|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<|\(\?P=(\w+)\)|\{,(\d+)\}/gs,
+    /\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P?<(?![=!])|\(\?P=(\w+)\)|\{,(\d*)\}/gs,
     (token, group: string | undefined, most: string | undefined) => {
+      const escapes = token.match(/\\./gs) ?? [];
+      if (token === "(?<" || escapes.some((pair) => foreignEscape.test(pair)))
+        throw invalid(name, "a regular expression of Python's,", source);
       if (group !== undefined) return `\\k<${group}>`;
       if (most !== undefined) return `{0,${most}}`;
-      return { "\\A": "^", "\\Z": "$", "(?P<": "(?<" }[token] ?? token;
+      // A bracket that comes first in a set is one of its characters.
+      return fromPython[token] ?? token.replace(/^(\[\^?)\](?=.)/s, "$1\\]");
     },
   );
   try {

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { nameExclusions, parseExclusions, resolveExclusions, type WeightDecayExclusions } from "../lib/exclusions.js";
+import { exclusionsKind, nameExclusions, resolveExclusions, type WeightDecayExclusions } from "../lib/exclusions.js";
+import { parse } from "../lib/validate.js";
 import { rejects } from "./rejects.js";
 
 const parameters = [
@@ -13,6 +14,8 @@ function excluded(exclusions: WeightDecayExclusions | null) {
   const flags = resolveExclusions(exclusions && parseExclusions(exclusions), parameters);
   return parameters.filter((_, i) => flags[i]).map(({ name }) => name);
 }
+
+const parseExclusions = (given: unknown) => parse(exclusionsKind, given, "excludeFromWeightDecay");
 
 describe("exclusions from weight decay", () => {
   it("none, or empty ones, exclude nothing", () => {

@@ -59,11 +59,34 @@ describe("patterns", () => {
     expect(pythonRegExp("(?P<x>a)(?P=x)", "p").test("aa")).to.equal(true);
     expect(pythonRegExp("a{,3}[{,3}]", "p").source).to.equal("a{0,3}[{,3}]");
     expect(pythonRegExp("\\\\A", "p").test("\\A")).to.equal(true);
+    const means: [source: string, matches: string[], others: string[]][] = [
+      ["^[]a]$", ["]", "a"], ["b", "[]a]"]],
+      ["^[^]a]$", ["b", "^"], ["]", "a"]],
+      ["^[]]$", ["]"], ["", "[]"]],
+      ["^a{,}$", ["", "aaaa"], ["a{,}", "b"]],
+      ["^\\a$", ["\u0007"], ["a"]],
+      ["^[\\\\p]$", ["\\", "p"], ["q"]],
+      ["^(?<!b)a(?=$)", ["a"], ["ba"]],
+    ];
+    for (const [source, matches, others] of means) {
+      const expression = pythonRegExp(source, "p");
+      expect(
+        matches.filter((text) => !expression.test(text)),
+        source,
+      ).to.deep.equal([]);
+      expect(
+        others.filter((text) => expression.test(text)),
+        source,
+      ).to.deep.equal([]);
+    }
   });
 
   it("what is no regular expression is rejected", () => {
-    for (const source of ["(", "*a", "[b-a]", "(?x:a)"]) {
-      rejects(() => pythonRegExp(source, "names[0]"), `a regular expression for names[0] but received "${source}"`);
+    for (const source of ["(", "*a", "[b-a]", "(?x:a)", "(?<q>a)"]) {
+      rejects(() => pythonRegExp(source, "names[0]"), "a regular expression", `for names[0] but received "${source}"`);
+    }
+    for (const source of ["\\p{L}", "\\cA", "\\U00000062", "[\\N{DIGIT ONE}]", "\\k<q>", "(?P<a>b)\\e"]) {
+      rejects(() => pythonRegExp(source, "names[0]"), "a regular expression of Python's");
     }
   });
 });

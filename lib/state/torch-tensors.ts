@@ -101,13 +101,13 @@ export async function torchTensor(storages: Storages, call: PickleCall, name: st
   return { ...contiguous, read: (from, into) => storages.strided.read(strided, from, into) };
 }
 
-/** Strides of dimensions with one element do not matter. */
+/** Strides of dimensions with one element do not matter, and none where there are no elements. */
 function isRowMajor(shape: readonly number[], strides: readonly number[]): boolean {
   if (strides.length !== shape.length) return false;
+  if (shape.includes(0)) return true;
   let expected = 1;
   for (let i = shape.length - 1; i >= 0; i -= 1) {
     const extent = shape[i] as number;
-    if (extent === 0) return true;
     if (extent !== 1 && strides[i] !== expected) return false;
     expected *= extent;
   }

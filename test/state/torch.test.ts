@@ -56,7 +56,8 @@ function close(actual: ArrayLike<number>, expected: ArrayLike<number>, what: str
 }
 
 /**
- * The recorded state, in the order of our variables: momentum and velocity interleaved, then the largest velocities.
+ * The recorded state, in the order of our variables: momentum and velocity interleaved, then the largest velocities,
+ * then the counts of updates.
  */
 function expectState(optimizer: AdamW): void {
   const values = optimizer.variables.slice(2).map(({ value }) => [...value]);
@@ -64,6 +65,7 @@ function expectState(optimizer: AdamW): void {
   const expected = [
     ...state.flatMap(({ exp_avg, exp_avg_sq }) => [exp_avg, exp_avg_sq]),
     ...state.map(({ max_exp_avg_sq }) => max_exp_avg_sq),
+    state.flatMap(({ step }) => step),
   ];
   expect(values).to.deep.equal(expected);
 }

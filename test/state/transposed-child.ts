@@ -62,7 +62,7 @@ const before = peak();
 await optimizer.load(path, { config: "keep" });
 const load = peak() - before;
 let wrong = 0;
-for (const { value } of optimizer.variables.slice(2)) {
+for (const { value } of optimizer.variables.slice(2, 4)) {
   for (let at = 0; at < length; at += 1) {
     const [row, column] = [Math.floor(at / columns), at % columns];
     if (value[at] !== column * rows + row) wrong += 1;
