@@ -9,7 +9,7 @@ import { printJson } from "../terminal.js";
 export function define(command: Command): void {
   command
     .description("Compiles the native addon of this installation. Needs Python 3, make and a C++17 compiler.")
-    .option("--without-cuda", "leave the CUDA kernels out, which take minutes where nvcc is found")
+    .option("--without-cuda", "leave the CUDA kernels out, which take a minute or two where nvcc is found")
     .action((options: { withoutCuda?: true; json?: true }) => {
       const env = options.withoutCuda ? { ...process.env, FUSED_ADAMW_CUDA: "off" } : process.env;
       // What the compiler says goes to stderr: stdout is for the answer.
