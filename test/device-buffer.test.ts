@@ -115,7 +115,8 @@ describe("Memory of one device where another works", () => {
       console.log("two kinds of devices: skipped: there are CPU devices only");
       this.skip();
     }
-    const there = openDevice(usable[0]!.name).allocate("float32", 1);
+    const gpu = openDevice(usable[0]!.name);
+    const there = gpu.allocate("float32", 1);
     const here = openDevice("cpu").allocate("float32", 1);
     rejectsWith("DEVICE_MISMATCH", () => new AdamW({}, { device: "cpu" }).build([{ name: "w", value: there }]), "cuda");
     rejectsWith("DEVICE_MISMATCH", () => new AdamW({}, { device: "cuda" }).build([{ name: "w", value: here }]), "cuda");
@@ -124,9 +125,9 @@ describe("Memory of one device where another works", () => {
     rejectsWith("DEVICE_MISMATCH", () => optimizer.rebind([{ name: "w", value: here }]), "cuda");
     optimizer.apply([Float32Array.of(1)]);
     expect(optimizer.iterations).to.equal(1);
-    const both = new AdamW().build(["a", "b"].map((name) => ({ name, value: new Float32Array(1) })));
+    const both = new AdamW().build(["a", "b"].map((name) => ({ name, value: gpu.allocate("float32", 1) })));
     const rebinding = [
-      { name: "a", value: new Float32Array(1) },
+      { name: "a", value: gpu.allocate("float32", 1) },
       { name: "b", gradient: here },
     ];
     const before = both.parameters;
