@@ -1,11 +1,14 @@
 /** In which options a checkpoint's optimizer and the one it is loaded into differ. */
 
 import { optionOf } from "../class-fields.js";
-import { describe } from "../errors.js";
+import { describe, some } from "../errors.js";
 import type { Field } from "../fields.js";
 import { isRecord, read } from "../validate.js";
-import type { Checkpoint } from "./checkpoint.js";
-import { configOf, type OptimizerState } from "./optimizer-state.js";
+import type { Checkpoint, StoredParameter } from "./checkpoint.js";
+import { CheckpointError } from "./errors.js";
+import { adamConfig } from "./keras-layout.js";
+import { configOf, type OptimizerState, storedParameters } from "./optimizer-state.js";
+import { rateFactor, type Said, type SettingPair, settingKeys, settingPairs, settings } from "./parameter-settings.js";
 
 /** Names change no number; the scale is state in a loss scaler; reports are asked for, not remembered. */
 const ignored = new Set(["name", "initial_scale", "report_norms"]);
@@ -14,20 +17,48 @@ const ignored = new Set(["name", "initial_scale", "report_norms"]);
 interface Comparison {
   /** The first optimizer says only some of its options. */
   readonly isPartial: boolean;
-  /** Whoever looks into the file sees Keras' names. */
-  readonly hasKerasNames: boolean;
+  /** Whoever looks into the file sees Keras' names, and nobody sees in it which parameters are excluded from decay. */
+  readonly isKeras: boolean;
+  /** "proportional": the learning rate here becomes what groups take the right multiples of. "any": all multiples of 0. */
+  readonly rates: "same" | "proportional" | "any";
+  readonly stored: readonly StoredParameter[];
+  readonly own: readonly StoredParameter[];
+  /** What the optimizer calls a parameter of the file. */
+  newName(name: string): string;
 }
 
-/** One phrase for each option that differs. A number as learning rate is state and loaded, so any number will do. */
-export function configDifferences(state: OptimizerState, checkpoint: Checkpoint): string[] {
-  const { optimizer, isConfigPartial = false, format } = checkpoint;
+/**
+ * One phrase for each option that differs, and times how much the file's learning rate is the optimizer's. A number as
+ * learning rate is state and loaded, so any number will do.
+ *
+ * @throws CHECKPOINT
+ */
+export function compareConfigs(
+  state: OptimizerState,
+  checkpoint: Checkpoint,
+  newName: Comparison["newName"],
+): { differences: string[]; rateFactor: number } {
+  const { path, optimizer, isConfigPartial = false, format, parameters: stored, learningRate } = checkpoint;
   const own = configOf(state);
-  if (!optimizer || !own) return format === "keras" ? formulaDifference(state) : [];
+  if (!optimizer || !own) return { differences: format === "keras" ? formulaDifference(state) : [], rateFactor: 1 };
   const inner = isRecord(own.config) ? own.config.inner_optimizer : undefined;
   // Formats that say nothing of a loss scaler say nothing against one either.
   const isInner = isConfigPartial && isRecord(inner) && optimizer.class_name !== own.class_name;
-  const comparison = { isPartial: isConfigPartial, hasKerasNames: format === "keras" };
-  return optionDifferences(optimizer, isInner ? inner : own, comparison);
+  const comparison: Comparison = {
+    isPartial: isConfigPartial,
+    isKeras: format === "keras",
+    rates: learningRate === 0 ? "any" : "proportional",
+    stored,
+    own: storedParameters(state),
+    newName,
+  };
+  try {
+    const differences = optionDifferences(optimizer, isInner ? inner : own, comparison);
+    const pairs = pairsOf(adamConfig(optimizer), adamConfig(own), comparison);
+    return { differences, rateFactor: rateFactor(pairs.get("learningRateMultiplier") ?? []) ?? 1 };
+  } catch (error) {
+    throw new CheckpointError(path, (error as Error).message, { key: "optimizer" }, { cause: error });
+  }
 }
 
 /** Where options cannot be compared: a file of Keras' is of its formula, whatever it says. */
@@ -55,22 +86,73 @@ interface Envelope {
 
 /** Of two optimizers, or of two schedules or others in them, called `owner`. */
 function differences(owner: string, stored: unknown, own: unknown, comparison: Comparison): string[] {
-  if (same(stored, own)) return [];
   if (!isEnvelope(stored) || !isEnvelope(own) || stored.class_name !== own.class_name) {
-    return [phrase(owner === "" ? "the optimizer" : owner, stored, own)];
+    return same(stored, own) ? [] : [phrase(owner === "" ? "the optimizer" : owner, stored, own)];
   }
-  const { isPartial, hasKerasNames } = comparison;
+  const { isPartial, isKeras } = comparison;
   const keys = new Set([...Object.keys(stored.config), ...(isPartial ? [] : Object.keys(own.config))]);
-  return [...keys].flatMap((key) => {
-    const [a, b] = [stored.config[key], own.config[key]];
-    const isRate = key === "learning_rate" && typeof a === "number" && typeof b === "number";
-    if (ignored.has(key) || isRate || same(a, b)) return [];
-    const [name, field] = optionOf(own.class_name, key);
-    const path = owner === "" ? name : `${owner}.${name}`;
-    if (isEnvelope(a) && isEnvelope(b)) return differences(path, a, b, comparison);
-    const [theirs, ours] = key === "learning_rate" ? [asGiven(a), asGiven(b)] : [a, b];
-    return [phrase(hasKerasNames && name !== key ? `${path} (${key})` : path, theirs, ours, field)];
+  // Schedules have no settings.
+  const isAdam = settings.beta1.key in own.config;
+  const options = [...keys]
+    .filter((key) => !isAdam || !settingKeys.has(key))
+    .flatMap((key) => {
+      const [a, b] = [stored.config[key], own.config[key]];
+      const isRate = key === "learning_rate" && typeof a === "number" && typeof b === "number";
+      if (ignored.has(key) || isRate) return [];
+      const [name, field] = optionOf(own.class_name, key);
+      const path = owner === "" ? name : `${owner}.${name}`;
+      if (isEnvelope(a) && isEnvelope(b)) return differences(path, a, b, comparison);
+      if (same(a, b)) return [];
+      const [theirs, ours] = key === "learning_rate" ? [asGiven(a), asGiven(b)] : [a, b];
+      return [phrase(isKeras && name !== key ? `${path} (${key})` : path, theirs, ours, field)];
+    });
+  return isAdam ? [...options, ...settingDifferences(owner, stored.config, own.config, comparison)] : options;
+}
+
+function pairsOf(
+  stored: Record<string, unknown>,
+  own: Record<string, unknown>,
+  comparison: Comparison,
+): ReturnType<typeof settingPairs> {
+  const { isPartial, isKeras, newName } = comparison;
+  const theirs: Said = { config: stored, parameters: comparison.stored, isPartial, hasExclusions: !isKeras };
+  const ours: Said = { config: own, parameters: comparison.own, isPartial: false, hasExclusions: true };
+  return settingPairs(theirs, ours, newName);
+}
+
+/** Of what groups and exclusions say: by parameters, where they are not all the same. */
+function settingDifferences(
+  owner: string,
+  stored: Record<string, unknown>,
+  own: Record<string, unknown>,
+  comparison: Comparison,
+): string[] {
+  const { isKeras } = comparison;
+  return [...pairsOf(stored, own, comparison)].flatMap(([setting, pairs]) => {
+    if (setting === "learningRateMultiplier" && isSameRates(stored, pairs, comparison)) return [];
+    const cases = new Map<string, SettingPair[]>();
+    for (const pair of pairs) {
+      const key = JSON.stringify([pair.stored, pair.own]);
+      const known = cases.get(key) ?? [];
+      cases.set(key, known);
+      known.push(pair);
+    }
+    const { key } = settings[setting];
+    const name = `${owner === "" ? "" : `${owner}.`}${setting}${isKeras && key !== setting ? ` (${key})` : ""}`;
+    return [...cases.values()].flatMap((members) => {
+      const { stored: theirs, own: ours } = members[0] as SettingPair;
+      if (isEnvelope(theirs) && isEnvelope(ours)) return differences(name, theirs, ours, comparison);
+      if (same(theirs, ours)) return [];
+      const whose = cases.size > 1 ? ` of ${some(members.map(({ parameter }) => parameter))}` : "";
+      return [phrase(name + whose, theirs, ours)];
+    });
   });
+}
+
+/** Whether the parameters have the file's rates, once the optimizer's is what it is loaded to be. */
+function isSameRates(stored: Record<string, unknown>, pairs: readonly SettingPair[], { rates }: Comparison): boolean {
+  if (rates === "any") return true;
+  return rates === "proportional" && !isRecord(stored.learning_rate) && rateFactor(pairs) !== null;
 }
 
 function phrase(name: string, stored: unknown, own: unknown, field?: Field<unknown>): string {

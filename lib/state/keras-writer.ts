@@ -92,7 +92,7 @@ function writeBytes(path: string, bytes: Tensor, { signal, progress, beforeRenam
 /** Keras would go on with the file's options, whatever they were here. */
 async function checkConfig(
   path: string,
-  { optimizer }: Checkpoint,
+  { optimizer, parameters }: Checkpoint,
   entries: ReadonlyMap<string, ZipEntry>,
 ): Promise<void> {
   const config = await readKerasConfig(path, entries);
@@ -100,7 +100,8 @@ async function checkConfig(
   // compile() leaves the loss scaler of a mixed_float16 model out of the configuration.
   const inner = isRecord(optimizer.config) ? optimizer.config.inner_optimizer : undefined;
   const own = config.class_name !== "LossScaleOptimizer" && isRecord(inner) ? inner : optimizer;
-  const differences = optionDifferences(config, own, { isPartial: false, hasKerasNames: true });
+  const sides = { stored: parameters, own: parameters, newName: (name: string) => name };
+  const differences = optionDifferences(config, own, { ...sides, isPartial: false, isKeras: true, rates: "same" });
   if (differences.length > 0) {
     throw new CheckpointError(path, `other options than the optimizer's: ${differences.join(", ")}`);
   }
