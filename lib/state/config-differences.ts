@@ -3,59 +3,59 @@
 import { optionOf } from "../class-fields.js";
 import { describe, some } from "../errors.js";
 import type { Field } from "../fields.js";
+import type { SerializedObject } from "../keras-object.js";
 import { isRecord, read } from "../validate.js";
 import type { Checkpoint, StoredParameter } from "./checkpoint.js";
 import { CheckpointError } from "./errors.js";
 import { adamConfig } from "./keras-layout.js";
 import { configOf, type OptimizerState, storedParameters } from "./optimizer-state.js";
-import { rateFactor, type Said, type SettingPair, settingKeys, settingPairs, settings } from "./parameter-settings.js";
+import { rateFactor, type SettingPair, settingKeys, settingPairs, settings } from "./parameter-settings.js";
 
 /** Names change no number; the scale is state in a loss scaler; reports are asked for, not remembered. */
 const ignored = new Set(["name", "initial_scale", "report_norms"]);
 
 /** How to compare, and what to call what differs. */
-interface Comparison {
+interface Rules {
   /** The first optimizer says only some of its options. */
   readonly isPartial: boolean;
   /** Whoever looks into the file sees Keras' names, and nobody sees in it which parameters are excluded from decay. */
   readonly isKeras: boolean;
   /** "proportional": the learning rate here becomes what groups take the right multiples of. "any": all multiples of 0. */
   readonly rates: "same" | "proportional" | "any";
+}
+
+/** The parameters of both optimizers. */
+interface Parameters {
   readonly stored: readonly StoredParameter[];
   readonly own: readonly StoredParameter[];
   /** What the optimizer calls a parameter of the file. */
   newName(name: string): string;
 }
 
-/**
- * One phrase for each option that differs, and times how much the file's learning rate is the optimizer's. A number as
- * learning rate is state and loaded, so any number will do.
- *
- * @throws CHECKPOINT
- */
+interface Compared {
+  /** One phrase for each option that differs. */
+  readonly differences: readonly string[];
+  /** Times how much the file's learning rate is the optimizer's. */
+  readonly rateFactor: number;
+}
+
+/** A number as learning rate is state and loaded, so any number will do. @throws CHECKPOINT */
 export function compareConfigs(
   state: OptimizerState,
   checkpoint: Checkpoint,
-  newName: Comparison["newName"],
-): { differences: string[]; rateFactor: number } {
+  newName: Parameters["newName"],
+): Compared {
   const { path, optimizer, isConfigPartial = false, format, parameters: stored, learningRate } = checkpoint;
   const own = configOf(state);
   if (!optimizer || !own) return { differences: format === "keras" ? formulaDifference(state) : [], rateFactor: 1 };
   const inner = isRecord(own.config) ? own.config.inner_optimizer : undefined;
   // Formats that say nothing of a loss scaler say nothing against one either.
   const isInner = isConfigPartial && isRecord(inner) && optimizer.class_name !== own.class_name;
-  const comparison: Comparison = {
-    isPartial: isConfigPartial,
-    isKeras: format === "keras",
-    rates: learningRate === 0 ? "any" : "proportional",
-    stored,
-    own: storedParameters(state),
-    newName,
-  };
+  const rates = learningRate === 0 ? "any" : "proportional";
+  const rules: Rules = { isPartial: isConfigPartial, isKeras: format === "keras", rates };
+  const parameters = { stored, own: storedParameters(state), newName };
   try {
-    const differences = optionDifferences(optimizer, isInner ? inner : own, comparison);
-    const pairs = pairsOf(adamConfig(optimizer), adamConfig(own), comparison);
-    return { differences, rateFactor: rateFactor(pairs.get("learningRateMultiplier") ?? []) ?? 1 };
+    return compareOptions(optimizer, isInner ? (inner as unknown as SerializedObject) : own, parameters, rules);
   } catch (error) {
     throw new CheckpointError(path, (error as Error).message, { key: "optimizer" }, { cause: error });
   }
@@ -66,9 +66,27 @@ function formulaDifference({ options: { formula } }: OptimizerState): string[] {
   return formula === "keras" ? [] : [phrase("formula", "keras", formula)];
 }
 
-/** As configDifferences, of two serialized optimizers. */
-export function optionDifferences(stored: unknown, own: unknown, comparison: Comparison): string[] {
-  return differences("", plain(stored), plain(own), comparison);
+/** As compareConfigs, of two serialized optimizers. @throws INVALID_ARGUMENT for groups that are none */
+export function compareOptions(
+  stored: SerializedObject,
+  own: SerializedObject,
+  parameters: Parameters,
+  rules: Rules,
+): Compared {
+  const { isPartial, isKeras } = rules;
+  const pairs = settingPairs(
+    { config: adamConfig(stored), parameters: parameters.stored, isPartial, hasExclusions: !isKeras },
+    { config: adamConfig(own), parameters: parameters.own, isPartial: false, hasExclusions: true },
+    parameters.newName,
+  );
+  return {
+    differences: differences("", plain(stored), plain(own), { ...rules, pairs }),
+    rateFactor: rateFactor(pairs.get("learningRateMultiplier") ?? []) ?? 1,
+  };
+}
+
+interface Comparison extends Rules {
+  readonly pairs: ReturnType<typeof settingPairs>;
 }
 
 /** As JSON has it: what is not defined is absent. */
@@ -106,29 +124,13 @@ function differences(owner: string, stored: unknown, own: unknown, comparison: C
       const [theirs, ours] = key === "learning_rate" ? [asGiven(a), asGiven(b)] : [a, b];
       return [phrase(isKeras && name !== key ? `${path} (${key})` : path, theirs, ours, field)];
     });
-  return isAdam ? [...options, ...settingDifferences(owner, stored.config, own.config, comparison)] : options;
-}
-
-function pairsOf(
-  stored: Record<string, unknown>,
-  own: Record<string, unknown>,
-  comparison: Comparison,
-): ReturnType<typeof settingPairs> {
-  const { isPartial, isKeras, newName } = comparison;
-  const theirs: Said = { config: stored, parameters: comparison.stored, isPartial, hasExclusions: !isKeras };
-  const ours: Said = { config: own, parameters: comparison.own, isPartial: false, hasExclusions: true };
-  return settingPairs(theirs, ours, newName);
+  return isAdam ? [...options, ...settingDifferences(owner, stored.config, comparison)] : options;
 }
 
 /** Of what groups and exclusions say: by parameters, where they are not all the same. */
-function settingDifferences(
-  owner: string,
-  stored: Record<string, unknown>,
-  own: Record<string, unknown>,
-  comparison: Comparison,
-): string[] {
+function settingDifferences(owner: string, stored: Record<string, unknown>, comparison: Comparison): string[] {
   const { isKeras } = comparison;
-  return [...pairsOf(stored, own, comparison)].flatMap(([setting, pairs]) => {
+  return [...comparison.pairs].flatMap(([setting, pairs]) => {
     if (setting === "learningRateMultiplier" && isSameRates(stored, pairs, comparison)) return [];
     const cases = new Map<string, SettingPair[]>();
     for (const pair of pairs) {

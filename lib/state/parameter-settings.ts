@@ -1,10 +1,10 @@
 /** What configurations say of each parameter, with their groups and exclusions applied. */
 
-import { exclusionsKind, resolveExclusions, type WeightDecayExclusions } from "../exclusions.js";
-import { type GroupSettings, groupsKind, type ParameterGroup, resolveGroups } from "../groups.js";
+import { exclusionsKind, resolveExclusions } from "../exclusions.js";
+import { type GroupSettings, groupsKind, resolveGroups } from "../groups.js";
 import { noNested } from "../keras-object.js";
 import { optionFields } from "../options.js";
-import { read } from "../validate.js";
+import { type Kind, parse, read } from "../validate.js";
 import type { StoredParameter } from "./checkpoint.js";
 
 type Config = Readonly<Record<string, unknown>>;
@@ -35,14 +35,15 @@ export interface ResolvedConfig {
 /** The groups and exclusions of a configuration, in the order of the parameters. @throws INVALID_ARGUMENT */
 export function resolveConfig(config: Config, parameters: readonly StoredParameter[]): ResolvedConfig {
   const { groups = optionFields.groups.default, exclude_from_weight_decay: exclusions = null } = config;
-  const given = read(groupsKind, groups, "groups", noNested) as readonly ParameterGroup[];
+  const given = parsed(groupsKind, groups, "groups");
   // Whether every group must match something was decided when the optimizer was built.
   const optional = given.map((group) => ({ ...group, optional: true }));
-  const names = exclusions && read(exclusionsKind, exclusions, "exclude_from_weight_decay", noNested);
-  return {
-    groups: resolveGroups(optional, parameters),
-    excluded: resolveExclusions(names as WeightDecayExclusions | null, parameters),
-  };
+  const names = exclusions === null ? null : parsed(exclusionsKind, exclusions, "excludeFromWeightDecay");
+  return { groups: resolveGroups(optional, parameters), excluded: resolveExclusions(names, parameters) };
+}
+
+function parsed<T>(kind: Kind<T>, json: unknown, name: string): T {
+  return parse(kind, read(kind, json, name, noNested), name);
 }
 
 /** A configuration and the parameters it is about. */

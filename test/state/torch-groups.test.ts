@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { AdamW, type AdamWOptions, type ParameterGroup, schedules } from "../../lib/index.js";
+import { AdamW, type AdamWOptions, LossScaleOptimizer, type ParameterGroup, schedules } from "../../lib/index.js";
+import type { SerializedObject } from "../../lib/keras-object.js";
 import { openCheckpoint, writeCheckpoint } from "../../lib/state/formats.js";
 import { renameCheckpoint } from "../../lib/state/rename.js";
 import { temporaryFolder } from "../temporary.js";
@@ -214,6 +215,44 @@ describe("parameter groups in files of ours", () => {
         "weightDecay of dense.bias, scale is 0 in the file and 0.5 here",
       );
     }
+  });
+
+  it("are compared and renamed inside a loss scaler", async () => {
+    const scaled = (name: string, weightDecay: number) => {
+      const groups = [{ match: name, weightDecay }];
+      const parameters = [name, "other"].map((each) => ({ name: each, value: new Float32Array(1) }));
+      return new LossScaleOptimizer(new AdamW({ groups })).build(parameters);
+    };
+    await scaled("a", 0.5).save(file("scaled.safetensors"));
+    const source = await openCheckpoint(file("scaled.safetensors"));
+    await writeCheckpoint(file("renamed.safetensors"), renameCheckpoint(source, { a: "b" }), {});
+    await source.close();
+    expect((await scaled("b", 0.5).load(file("renamed.safetensors"))).notLoaded).to.deep.equal([]);
+    await rejectsLater(
+      "CHECKPOINT",
+      scaled("b", 0.25).load(file("renamed.safetensors")),
+      "innerOptimizer.weightDecay of b is 0.5 in the file and 0.25 here",
+    );
+  });
+
+  it("take any multiples of a rate of 0, where a schedule of PyTorch ends", async () => {
+    await grouped({}, { learningRate: 0 }).save(file("zero.pt"));
+    const optimizer = grouped({ learningRateMultiplier: 2 });
+    await optimizer.load(file("zero.pt"));
+    expect(optimizer.learningRate).to.equal(0);
+    const source = await openCheckpoint(file("zero.pt"));
+    await source.close();
+    expect(JSON.stringify(source.optimizer)).to.contain('"learning_rate_multiplier":5');
+  });
+
+  it("that are none are an error of the file", async () => {
+    await grouped().save(file("whole.safetensors"));
+    const source = await openCheckpoint(file("whole.safetensors"));
+    const optimizer = { ...(source.optimizer as SerializedObject), config: { ...options, groups: 5 } };
+    await writeCheckpoint(file("none.safetensors"), { ...source, optimizer }, {});
+    await source.close();
+    const error = await rejectsLater("CHECKPOINT", grouped().load(file("none.safetensors")), "groups", "received 5");
+    expect(error.message).to.contain("none.safetensors");
   });
 
   it("take the same multiples of a schedule", async () => {
