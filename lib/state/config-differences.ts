@@ -1,33 +1,64 @@
 /** In which options a checkpoint's optimizer and the one it is loaded into differ. */
 
 import { optionOf } from "../class-fields.js";
-import { describe } from "../errors.js";
+import { describe, some } from "../errors.js";
 import type { Field } from "../fields.js";
+import type { SerializedObject } from "../keras-object.js";
 import { isRecord, read } from "../validate.js";
-import type { Checkpoint } from "./checkpoint.js";
-import { configOf, type OptimizerState } from "./optimizer-state.js";
+import type { Checkpoint, StoredParameter } from "./checkpoint.js";
+import { CheckpointError } from "./errors.js";
+import { adamConfig } from "./keras-layout.js";
+import { configOf, type OptimizerState, storedParameters } from "./optimizer-state.js";
+import { rateFactor, type SettingPair, settingKeys, settingPairs, settings } from "./parameter-settings.js";
 
 /** Names change no number; the scale is state in a loss scaler; reports are asked for, not remembered. */
 const ignored = new Set(["name", "initial_scale", "report_norms"]);
 
 /** How to compare, and what to call what differs. */
-interface Comparison {
+interface Rules {
   /** The first optimizer says only some of its options. */
   readonly isPartial: boolean;
-  /** Whoever looks into the file sees Keras' names. */
-  readonly hasKerasNames: boolean;
+  /** Whoever looks into the file sees Keras' names, and nobody sees in it which parameters are excluded from decay. */
+  readonly isKeras: boolean;
+  /** "proportional": the learning rate here becomes what groups take the right multiples of. "any": all multiples of 0. */
+  readonly rates: "same" | "proportional" | "any";
 }
 
-/** One phrase for each option that differs. A number as learning rate is state and loaded, so any number will do. */
-export function configDifferences(state: OptimizerState, checkpoint: Checkpoint): string[] {
-  const { optimizer, isConfigPartial = false, format } = checkpoint;
+/** The parameters of both optimizers. */
+interface Parameters {
+  readonly stored: readonly StoredParameter[];
+  readonly own: readonly StoredParameter[];
+  /** What the optimizer calls a parameter of the file. */
+  newName(name: string): string;
+}
+
+interface Compared {
+  /** One phrase for each option that differs. */
+  readonly differences: readonly string[];
+  /** Times how much the file's learning rate is the optimizer's. */
+  readonly rateFactor: number;
+}
+
+/** A number as learning rate is state and loaded, so any number will do. @throws CHECKPOINT */
+export function compareConfigs(
+  state: OptimizerState,
+  checkpoint: Checkpoint,
+  newName: Parameters["newName"],
+): Compared {
+  const { path, optimizer, isConfigPartial = false, format, parameters: stored, learningRate } = checkpoint;
   const own = configOf(state);
-  if (!optimizer || !own) return format === "keras" ? formulaDifference(state) : [];
+  if (!optimizer || !own) return { differences: format === "keras" ? formulaDifference(state) : [], rateFactor: 1 };
   const inner = isRecord(own.config) ? own.config.inner_optimizer : undefined;
   // Formats that say nothing of a loss scaler say nothing against one either.
   const isInner = isConfigPartial && isRecord(inner) && optimizer.class_name !== own.class_name;
-  const comparison = { isPartial: isConfigPartial, hasKerasNames: format === "keras" };
-  return optionDifferences(optimizer, isInner ? inner : own, comparison);
+  const rates = learningRate === 0 ? "any" : "proportional";
+  const rules: Rules = { isPartial: isConfigPartial, isKeras: format === "keras", rates };
+  const parameters = { stored, own: storedParameters(state), newName };
+  try {
+    return compareOptions(optimizer, isInner ? (inner as unknown as SerializedObject) : own, parameters, rules);
+  } catch (error) {
+    throw new CheckpointError(path, (error as Error).message, { key: "optimizer" }, { cause: error });
+  }
 }
 
 /** Where options cannot be compared: a file of Keras' is of its formula, whatever it says. */
@@ -35,9 +66,27 @@ function formulaDifference({ options: { formula } }: OptimizerState): string[] {
   return formula === "keras" ? [] : [phrase("formula", "keras", formula)];
 }
 
-/** As configDifferences, of two serialized optimizers. */
-export function optionDifferences(stored: unknown, own: unknown, comparison: Comparison): string[] {
-  return differences("", plain(stored), plain(own), comparison);
+/** As compareConfigs, of two serialized optimizers. @throws INVALID_ARGUMENT for groups that are none */
+export function compareOptions(
+  stored: SerializedObject,
+  own: SerializedObject,
+  parameters: Parameters,
+  rules: Rules,
+): Compared {
+  const { isPartial, isKeras } = rules;
+  const pairs = settingPairs(
+    { config: adamConfig(stored), parameters: parameters.stored, isPartial, hasExclusions: !isKeras },
+    { config: adamConfig(own), parameters: parameters.own, isPartial: false, hasExclusions: true },
+    parameters.newName,
+  );
+  return {
+    differences: differences("", plain(stored), plain(own), { ...rules, pairs }),
+    rateFactor: rateFactor(pairs.get("learningRateMultiplier") ?? []) ?? 1,
+  };
+}
+
+interface Comparison extends Rules {
+  readonly pairs: ReturnType<typeof settingPairs>;
 }
 
 /** As JSON has it: what is not defined is absent. */
@@ -55,22 +104,57 @@ interface Envelope {
 
 /** Of two optimizers, or of two schedules or others in them, called `owner`. */
 function differences(owner: string, stored: unknown, own: unknown, comparison: Comparison): string[] {
-  if (same(stored, own)) return [];
   if (!isEnvelope(stored) || !isEnvelope(own) || stored.class_name !== own.class_name) {
-    return [phrase(owner === "" ? "the optimizer" : owner, stored, own)];
+    return same(stored, own) ? [] : [phrase(owner === "" ? "the optimizer" : owner, stored, own)];
   }
-  const { isPartial, hasKerasNames } = comparison;
+  const { isPartial, isKeras } = comparison;
   const keys = new Set([...Object.keys(stored.config), ...(isPartial ? [] : Object.keys(own.config))]);
-  return [...keys].flatMap((key) => {
-    const [a, b] = [stored.config[key], own.config[key]];
-    const isRate = key === "learning_rate" && typeof a === "number" && typeof b === "number";
-    if (ignored.has(key) || isRate || same(a, b)) return [];
-    const [name, field] = optionOf(own.class_name, key);
-    const path = owner === "" ? name : `${owner}.${name}`;
-    if (isEnvelope(a) && isEnvelope(b)) return differences(path, a, b, comparison);
-    const [theirs, ours] = key === "learning_rate" ? [asGiven(a), asGiven(b)] : [a, b];
-    return [phrase(hasKerasNames && name !== key ? `${path} (${key})` : path, theirs, ours, field)];
+  // Schedules have no settings.
+  const isAdam = settings.beta1.key in own.config;
+  const options = [...keys]
+    .filter((key) => !isAdam || !settingKeys.has(key))
+    .flatMap((key) => {
+      const [a, b] = [stored.config[key], own.config[key]];
+      const isRate = key === "learning_rate" && typeof a === "number" && typeof b === "number";
+      if (ignored.has(key) || isRate) return [];
+      const [name, field] = optionOf(own.class_name, key);
+      const path = owner === "" ? name : `${owner}.${name}`;
+      if (isEnvelope(a) && isEnvelope(b)) return differences(path, a, b, comparison);
+      if (same(a, b)) return [];
+      const [theirs, ours] = key === "learning_rate" ? [asGiven(a), asGiven(b)] : [a, b];
+      return [phrase(isKeras && name !== key ? `${path} (${key})` : path, theirs, ours, field)];
+    });
+  return isAdam ? [...options, ...settingDifferences(owner, stored.config, comparison)] : options;
+}
+
+/** Of what groups and exclusions say: by parameters, where they are not all the same. */
+function settingDifferences(owner: string, stored: Record<string, unknown>, comparison: Comparison): string[] {
+  const { isKeras } = comparison;
+  return [...comparison.pairs].flatMap(([setting, pairs]) => {
+    if (setting === "learningRateMultiplier" && isSameRates(stored, pairs, comparison)) return [];
+    const cases = new Map<string, SettingPair[]>();
+    for (const pair of pairs) {
+      const key = JSON.stringify([pair.stored, pair.own]);
+      const known = cases.get(key) ?? [];
+      cases.set(key, known);
+      known.push(pair);
+    }
+    const { key } = settings[setting];
+    const name = `${owner === "" ? "" : `${owner}.`}${setting}${isKeras && key !== setting ? ` (${key})` : ""}`;
+    return [...cases.values()].flatMap((members) => {
+      const { stored: theirs, own: ours } = members[0] as SettingPair;
+      if (isEnvelope(theirs) && isEnvelope(ours)) return differences(name, theirs, ours, comparison);
+      if (same(theirs, ours)) return [];
+      const whose = cases.size > 1 ? ` of ${some(members.map(({ parameter }) => parameter))}` : "";
+      return [phrase(name + whose, theirs, ours)];
+    });
   });
+}
+
+/** Whether the parameters have the file's rates, once the optimizer's is what it is loaded to be. */
+function isSameRates(stored: Record<string, unknown>, pairs: readonly SettingPair[], { rates }: Comparison): boolean {
+  if (rates === "any") return true;
+  return rates === "proportional" && !isRecord(stored.learning_rate) && rateFactor(pairs) !== null;
 }
 
 function phrase(name: string, stored: unknown, own: unknown, field?: Field<unknown>): string {

@@ -22,6 +22,7 @@ import type { WriteOptions } from "./safetensors-writer.js";
 import { isIndex, openFolderOfShards, openIndex } from "./shard-index.js";
 import { manifestName, manifestPath, openTfjs } from "./tfjs-reader.js";
 import { writeTfjs } from "./tfjs-writer.js";
+import { checkShared } from "./torch-config.js";
 import { openTorch } from "./torch-reader.js";
 import { writeTorch } from "./torch-writer.js";
 import { readZip } from "./zip-reader.js";
@@ -159,11 +160,13 @@ export interface WriteReport {
   readonly leftOut: readonly string[];
 }
 
+/** @throws CHECKPOINT for a checkpoint whose options no format of this package has */
 export async function writeCheckpoint(
   path: string,
   checkpoint: Checkpoint,
   { format = formatOf(path), ...options }: FormatWriteOptions & { readonly format?: WritableFormat | undefined },
 ): Promise<WriteReport> {
+  checkShared(checkpoint);
   const { bytes, written } = await writers[format](path, checkpoint, options);
   const tensors = [...checkpoint.tensors.keys()].filter((name) => written.has(name)).length;
   return { bytes, tensors, leftOut: leftOut(checkpoint, format, written) };

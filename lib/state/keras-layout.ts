@@ -32,6 +32,13 @@ export function adamConfig({ config }: SerializedObject): Record<string, unknown
   return isRecord(inner) ? inner : {};
 }
 
+/** With another configuration of its AdamW. */
+export function withAdamConfig(optimizer: SerializedObject, config: Record<string, unknown>): SerializedObject {
+  const outer = isRecord(optimizer.config) ? optimizer.config : {};
+  const inner = outer.inner_optimizer;
+  return { ...optimizer, config: isRecord(inner) ? { ...outer, inner_optimizer: { ...inner, config } } : config };
+}
+
 /** Where the learning rate is a number, it is the variable after the count. */
 export function hasRateVariable(optimizer: SerializedObject): boolean {
   return typeof adamConfig(optimizer).learning_rate === "number";

@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StopSignal } from "../abort-signal.js";
 import { AdamWError } from "../errors.js";
+import type { SerializedObject } from "../keras-object.js";
 import { isRecord } from "../validate.js";
 import { AtomicFile } from "./atomic-file.js";
 import { ByteFile } from "./byte-file.js";
 import { ByteSink } from "./byte-sink.js";
 import { type Checkpoint, type Contents, isScaled, type Tensor } from "./checkpoint.js";
-import { optionDifferences } from "./config-differences.js";
+import { compareOptions } from "./config-differences.js";
 import { CheckpointError, checkSignal, fileError, isMissing } from "./errors.js";
 import { H5Process, type H5Value, type H5Variable } from "./h5-process.js";
 import { isKerasArchive, readKerasConfig, weightsName, withWeightsFile } from "./keras-files.js";
@@ -92,15 +93,17 @@ function writeBytes(path: string, bytes: Tensor, { signal, progress, beforeRenam
 /** Keras would go on with the file's options, whatever they were here. */
 async function checkConfig(
   path: string,
-  { optimizer }: Checkpoint,
+  { optimizer, parameters }: Checkpoint,
   entries: ReadonlyMap<string, ZipEntry>,
 ): Promise<void> {
   const config = await readKerasConfig(path, entries);
   if (!config || !optimizer) return;
   // compile() leaves the loss scaler of a mixed_float16 model out of the configuration.
   const inner = isRecord(optimizer.config) ? optimizer.config.inner_optimizer : undefined;
-  const own = config.class_name !== "LossScaleOptimizer" && isRecord(inner) ? inner : optimizer;
-  const differences = optionDifferences(config, own, { isPartial: false, hasKerasNames: true });
+  const isInner = config.class_name !== "LossScaleOptimizer" && isRecord(inner);
+  const own = isInner ? (inner as unknown as SerializedObject) : optimizer;
+  const both = { stored: parameters, own: parameters, newName: (name: string) => name };
+  const { differences } = compareOptions(config, own, both, { isPartial: false, isKeras: true, rates: "same" });
   if (differences.length > 0) {
     throw new CheckpointError(path, `other options than the optimizer's: ${differences.join(", ")}`);
   }

@@ -26,7 +26,10 @@ const becomesNumbers: Place["becomes"] = ({ key }) => {
   return said.has(key) ? "said" : "left";
 };
 
-/** Our own format has a place for everything. A `.keras` file says options, and those that are not Keras' are errors. */
+/**
+ * Our own format has a place for everything. A `.keras` file says options, and those that are not Keras' are errors,
+ * but for exclusions.
+ */
 const places: Partial<Record<WritableFormat, Place>> = {
   torch: { name: "PyTorch's state_dict", metadata: true, lossScale: true, becomes: becomesNumbers },
   keras: {

@@ -6,13 +6,13 @@ import { dtypeOf as memoryDtype } from "../memory.js";
 import type { Parameter } from "../parameters.js";
 import type { SlotName } from "../slots.js";
 import { type Checkpoint, isScaled, type Tensor } from "./checkpoint.js";
-import { configDifferences } from "./config-differences.js";
+import { compareConfigs } from "./config-differences.js";
 import { dtypeOf } from "./dtypes.js";
 import { withoutHalves } from "./halves.js";
 import { describeMisfits, type Misfit, type NotLoaded } from "./misfits.js";
 import { type Role, splitTensorName, stepName, tensorName, valueName } from "./names.js";
 import { type OptimizerState, stateSlots } from "./optimizer-state.js";
-import { type Rename, renameTensors } from "./rename.js";
+import { namer, type Rename, renameTensors } from "./rename.js";
 
 export interface PlanOptions {
   readonly mode: "strict" | "partial";
@@ -32,6 +32,8 @@ export type Transfer =
 export interface LoadPlan {
   readonly transfers: readonly Transfer[];
   readonly notLoaded: readonly NotLoaded[];
+  /** Times how much the file's learning rate is the optimizer's. */
+  readonly rateFactor: number;
 }
 
 /** Of options that differ, an error names so many. */
@@ -39,7 +41,11 @@ const mostOptions = 8;
 
 /** @throws CHECKPOINT saying what does not fit, unless the mode is "partial" */
 export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options: PlanOptions): LoadPlan {
-  const differences = options.config === "match" ? configDifferences(state, checkpoint) : [];
+  const stored = renameTensors(checkpoint, options.rename);
+  const { differences, rateFactor } =
+    options.config === "match"
+      ? compareConfigs(state, checkpoint, namer(options.rename))
+      : { differences: [], rateFactor: 1 };
   if (differences.length > 0) {
     const rest = 'give the optimizer the same options, or load with config: "keep" to go on with its own';
     throw new AdamWError(
@@ -47,7 +53,6 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
       `${checkpoint.path}: other options than the optimizer's: ${some(differences, mostOptions)}; ${rest}`,
     );
   }
-  const stored = renameTensors(checkpoint, options.rename);
   const storedNames = new Set([...stored.keys()].map((name) => splitTensorName(name)?.parameter ?? name));
   const transfers: Transfer[] = [];
   const misfits: Misfit[] = [];
@@ -70,7 +75,8 @@ export function planLoad(state: OptimizerState, checkpoint: Checkpoint, options:
     throw new AdamWError("CHECKPOINT", `${checkpoint.path} does not fit the optimizer: ${problems}; ${rest}`);
   }
   const { transfers: whole, halves } = withoutHalves(transfers, misfits);
-  return { transfers: whole, notLoaded: [...misfits, ...halves].map(({ name, reason }) => ({ name, reason })) };
+  const notLoaded = [...misfits, ...halves].map(({ name, reason }) => ({ name, reason }));
+  return { transfers: whole, notLoaded, rateFactor };
 }
 
 /** Of what is an option here and only seen by the variables in some files. */

@@ -97,6 +97,12 @@ export async function loadOptimizer(
   }
 }
 
+/** The checkpoint with the learning rate that the groups here take multiples of. */
+function atOwnRate(checkpoint: Checkpoint, factor: number): Checkpoint {
+  const { learningRate } = checkpoint;
+  return { ...checkpoint, learningRate: learningRate === null ? null : learningRate * factor };
+}
+
 async function loadFrom(
   state: OptimizerState,
   checkpoint: Checkpoint,
@@ -105,7 +111,7 @@ async function loadFrom(
 ): Promise<LoadReport> {
   const { path, format, metadata } = checkpoint;
   const plan = planLoad(state, checkpoint, options);
-  const counts = await verifyCounts(state, checkpoint, plan.transfers);
+  const counts = await verifyCounts(state, atOwnRate(checkpoint, plan.rateFactor), plan.transfers);
   const transfers = new Transfers(state, path, plan.transfers, options);
   await transfers.verify();
   const copies = newAverages(state, plan.transfers, counts.steps);

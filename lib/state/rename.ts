@@ -2,6 +2,7 @@
 
 import { AdamWError, describe, some } from "../errors.js";
 import type { Checkpoint, Tensor } from "./checkpoint.js";
+import { renamedOptimizer } from "./exact-groups.js";
 import { splitTensorName, tensorName } from "./names.js";
 
 /** How names in a file become names of parameters: by a table (others stay) or a function. */
@@ -10,8 +11,7 @@ export type Rename = Readonly<Record<string, string>> | ((name: string) => strin
 /** The file's tensors by the names that `rename` gives their parameters. */
 export function renameTensors(checkpoint: Checkpoint, rename: Rename = {}): Map<string, Tensor> {
   if (typeof rename !== "function") checkTable(checkpoint, rename);
-  const newName =
-    typeof rename === "function" ? rename : (name: string) => (Object.hasOwn(rename, name) ? rename[name] : name);
+  const newName = namer(rename);
   const stored = new Map<string, Tensor>();
   for (const tensor of checkpoint.tensors.values()) {
     const parts = splitTensorName(tensor.name);
@@ -29,6 +29,12 @@ export function renameTensors(checkpoint: Checkpoint, rename: Rename = {}): Map<
     stored.set(name, tensor);
   }
   return stored;
+}
+
+/** The name that `rename` gives a parameter. */
+export function namer(rename: Rename = {}): (name: string) => string {
+  if (typeof rename === "function") return rename;
+  return (name) => (Object.hasOwn(rename, name) ? (rename[name] as string) : name);
 }
 
 /** A name that is not in the file is a slip: what it was to rename would keep its name. */
@@ -49,9 +55,8 @@ export function renameCheckpoint(checkpoint: Checkpoint, table: Readonly<Record<
     name,
     { ...tensor, name },
   ]);
-  const parameters = checkpoint.parameters.map((parameter) => ({
-    ...parameter,
-    name: Object.hasOwn(table, parameter.name) ? (table[parameter.name] as string) : parameter.name,
-  }));
-  return { ...checkpoint, tensors: new Map(tensors), parameters };
+  const newName = namer(table);
+  const parameters = checkpoint.parameters.map((parameter) => ({ ...parameter, name: newName(parameter.name) }));
+  const optimizer = Object.keys(table).length > 0 ? renamedOptimizer(checkpoint, newName) : checkpoint.optimizer;
+  return { ...checkpoint, optimizer, tensors: new Map(tensors), parameters };
 }

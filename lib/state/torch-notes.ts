@@ -60,8 +60,8 @@ export async function checkpointNotes(checkpoint: Checkpoint, reader: string): P
 }
 
 /** For a group. */
-export function rateNotes({ lr, rate, multiplier }: TorchGroup): [string, unknown][] {
-  if (lr === rate) return [];
+export function rateNotes({ rate, multiplier }: TorchGroup): [string, unknown][] {
+  if (multiplier === 1) return [];
   return [
     [rateKey, new PickleFloat(rate)],
     [multiplierKey, new PickleFloat(multiplier)],

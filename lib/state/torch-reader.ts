@@ -7,7 +7,7 @@ import { stepName } from "./names.js";
 import { memoryTensor } from "./optimizer-state.js";
 import { PickleError, readPickle } from "./pickle-reader.js";
 import type { PickleDict } from "./pickle-values.js";
-import { configOf, learningRateOf } from "./torch-config.js";
+import { configOf, ratesOf } from "./torch-config.js";
 import { readCounters, readMetadata } from "./torch-notes.js";
 import { allowedGlobals, isTensor, Storages, torchTensor } from "./torch-tensors.js";
 import type { ZipEntry } from "./zip-reader.js";
@@ -110,12 +110,15 @@ class StateDictReader {
       parameters.push({ name, shape, frozen: own === undefined });
     }
     const { path } = this.#source;
+    const named = groups.map((options) => ({ options, names: [] as string[] }));
+    for (const [i, { place }] of members.entries()) named[place]?.names.push(given[i] as string);
+    const { learningRate, multipliers } = await ratesOf(storages, groups);
     return {
       path,
       format: torchFormat,
-      optimizer: configOf(groups),
+      optimizer: configOf(named, multipliers),
       isConfigPartial: true,
-      learningRate: await learningRateOf(storages, groups),
+      learningRate,
       counters: await readCounters(path, groups[0], tensors),
       parameters,
       isNumbered: !said,
@@ -167,16 +170,16 @@ class StateDictReader {
     throw this.#error("expected a list", key);
   }
 
-  /** The parameters in their order, with the group each is in. */
-  #members(groups: readonly PickleDict[]): { id: unknown; group: PickleDict }[] {
-    const members: { id: unknown; group: PickleDict }[] = [];
+  /** The parameters in their order, with the group each is in and its place among the groups. */
+  #members(groups: readonly PickleDict[]): { id: unknown; group: PickleDict; place: number }[] {
+    const members: { id: unknown; group: PickleDict; place: number }[] = [];
     const seen = new Set<unknown>();
-    for (const group of groups) {
+    for (const [place, group] of groups.entries()) {
       for (const id of this.#list(group.get("params"), "params")) {
         if (typeof id !== "number" && typeof id !== "string") throw this.#error("expected numbers", "params");
         if (seen.has(id)) throw this.#error(`it has the parameter ${shown(id)} twice`, "params");
         seen.add(id);
-        members.push({ id, group });
+        members.push({ id, group, place });
       }
     }
     return members;

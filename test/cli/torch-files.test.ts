@@ -37,4 +37,32 @@ describe("PyTorch's files on the command line", () => {
     expect((await convert("--names", "a,b,c")).status).to.equal(0);
     expect((await cli(["inspect", file("x.safetensors")])).stdout).to.match(/\nc\.exp_avg +F32/);
   });
+
+  it("keep the settings of their parameter groups where the other format has a place for them, or are refused", async () => {
+    const groups = fixture("groups.pt");
+    const written = "groups: written as the settings of each parameter";
+    expect(await cliJson("convert", groups, file("g.pt"))).to.deep.include({ leftOut: [written] });
+    expect(
+      await cliJson("convert", groups, file("g.safetensors"), "--rename", "dense.bias=dense/bias"),
+    ).to.deep.include({ leftOut: [] });
+    for (const [path, names] of [
+      [file("g.pt"), "dense\\.bias|scale"],
+      [file("g.safetensors"), "dense/bias|scale"],
+    ] as const) {
+      const { learningRate, optimizer } = await cliJson<{
+        learningRate: number;
+        optimizer: { config: object };
+      }>("inspect", path);
+      expect(learningRate, path).to.equal(0.01);
+      const settings = { weight_decay: 0, beta_2: 0.95, epsilon: 1e-5, learning_rate_multiplier: 5 };
+      const group = { match: { source: `^(?:${names})$`, flags: "" }, ...settings };
+      expect(optimizer.config, path).to.deep.include({ weight_decay: 0.02, groups: [group] });
+    }
+    const { status, stderr } = await cli(["convert", groups, file("g/model.json")]);
+    expect(status).to.equal(2);
+    expect(stderr).to.contain("the same settings for all parameters").and.contain("2 different ones");
+    const mixed = await cli(["convert", fixture("mixed.pt"), file("m.safetensors")]);
+    expect(mixed.status).to.equal(1);
+    expect(mixed.stderr).to.contain("its parameter groups differ in amsgrad");
+  });
 });

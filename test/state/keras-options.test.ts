@@ -38,6 +38,41 @@ describe("files of the real Keras, by the options they have and have not,", func
     expect(scaled.leftOut).to.deep.equal([`minimumScale is ${place}`]);
   });
 
+  it("do not say which parameters are excluded from weight decay, which is told, and not compared", async () => {
+    const leftOut = ["excludeFromWeightDecay is not part of the optimizer in Keras' files: left out"];
+    for (const name of ["plain.keras", "plain.weights.h5"]) {
+      const path = await copied(name);
+      const { optimizer, train } = make("excluding");
+      expect((await optimizer.load(path)).notLoaded, name).to.deep.equal([]);
+      expect(optimizer.iterations, name).to.equal(5);
+      train(5, 6);
+      expect((await optimizer.save(path)).leftOut, name).to.deep.equal(leftOut);
+      const again = make("excluding");
+      await again.optimizer.load(path);
+      expect(state(again.optimizer), name).to.deep.equal(state(optimizer));
+    }
+    const decay = "weightDecay (weight_decay) is 0.004 in the file and 0.1 here";
+    await rejectsLater("CHECKPOINT", make("excludingMore").optimizer.load(file("plain.keras")), decay);
+  });
+
+  it("say one setting for all parameters, which groups may give them too", async () => {
+    const path = await copied("plain.keras");
+    const problem = "weightDecay (weight_decay) of d1/bias, d2/bias is 0.004 in the file and 0 here";
+    await rejectsLater("CHECKPOINT", make("grouped").optimizer.load(path), problem);
+    const { optimizer } = make("grouped");
+    await rejectsLater("CHECKPOINT", optimizer.save(path), problem);
+    expect(await readFile(path)).to.deep.equal(await readFile(fixture("plain.keras")));
+    const same = make("sameGroups");
+    await same.optimizer.load(path);
+    expect(same.optimizer.iterations).to.equal(5);
+    await same.optimizer.save(path);
+    const doubled = make("doubled").optimizer;
+    await doubled.load(path);
+    expect(doubled.learningRate).to.equal(Math.fround(0.01) / 2);
+    const rate = "learningRateMultiplier (learning_rate_multiplier) is 1 in the file and 2 here";
+    await rejectsLater("CHECKPOINT", doubled.save(path), rate);
+  });
+
   it("have a loss scale where the optimizer has one, or are left as they are", async () => {
     const lost = "the optimizer here has a loss scale and the file has none: save the model in Keras with a Loss";
     const kept = "the file has a loss scale, as with mixed_float16, and the optimizer here has none: put it into a";

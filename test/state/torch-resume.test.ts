@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { expect } from "chai";
 import { AdamW, LossScaleOptimizer } from "../../lib/index.js";
 import { ByteMemory } from "../../lib/state/byte-file.js";
-import { learningRateOf } from "../../lib/state/torch-config.js";
+import { ratesOf } from "../../lib/state/torch-config.js";
 import { multiplierKey, rateKey } from "../../lib/state/torch-notes.js";
 import { Storages } from "../../lib/state/torch-tensors.js";
 import { temporaryFolder } from "../temporary.js";
@@ -79,10 +79,18 @@ describe("a training resumed from PyTorch's format", () => {
             ] as const)),
       ]);
     // The products of different roundings, as PyTorch's schedulers form them.
-    expect(await learningRateOf(storages, [group(1e-4), group(1e-3 * 0.3 * 0.1, 0.3)])).to.equal(1e-4);
-    expect(await learningRateOf(storages, [group(1e-4, 0.5)])).to.equal(2e-4);
-    expect(await learningRateOf(storages, [group(1e-4), group(1e-3)])).to.equal(null);
-    expect(await learningRateOf(storages, [group(1e-4), group(1e-4, 0.3)])).to.equal(null);
+    for (const [groups, learningRate, multipliers] of [
+      [[group(1e-4), group(1e-3 * 0.3 * 0.1, 0.3)], 1e-4, [1, 0.3]],
+      [[group(1e-4, 0.5)], 2e-4, [0.5]],
+      // Groups that are ours no more, or never were.
+      [[group(1e-4), group(1e-3)], 1e-4, [1, 10]],
+      [[group(1e-4), group(1e-4, 0.3)], 1e-4, [1, 1]],
+      [[group(1e-3), group(3e-3), group(5e-5)], 1e-3, [1, 3, 0.05]],
+      [[group(0), group(1e-3)], 1e-3, [0, 1]],
+      [[group(0), group(0, 0.3)], 0, [1, 0.3]],
+    ] as const) {
+      expect(await ratesOf(storages, groups)).to.deep.equal({ learningRate, multipliers });
+    }
   });
 
   /** The file after so many updates in PyTorch, which keeps what it does not know. */

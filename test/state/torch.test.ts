@@ -164,7 +164,10 @@ describe("states of the real PyTorch", () => {
       tensors,
     } = await openTorch(new ByteMemory("groups.pt", await readFile(file("groups.pt"))));
     expect(parameters.map(({ name }) => name)).to.deep.equal(["dense.weight", "dense.bias"]);
-    expect((config?.config as Record<string, unknown> | undefined)?.weight_decay).to.equal(undefined);
+    expect(config?.config).to.deep.include({
+      weight_decay: 0.02,
+      groups: [{ match: { source: "^(?:dense\\.bias)$", flags: "" }, weight_decay: 0.5, learning_rate_multiplier: 2 }],
+    });
     expect([...tensors.keys()]).to.include("dense.bias.max_exp_avg_sq");
     await shut();
   });

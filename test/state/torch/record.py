@@ -76,6 +76,7 @@ def record():
     }
     torch.save(half, HERE / "bfloat16.pt")
     record_model()
+    record_groups()
     saved = {name: flat(value) for name, value in params.items()}
     recorded = {"state": state_of(optimizer, params), "parameters": saved}
     train(optimizer, params, SAVED, END)
@@ -97,6 +98,19 @@ def record_model():
     torch.save(checkpoint, HERE / "model.pt")
     moments = {name: flat(optimizer.state[value]["exp_avg"]) for name, value in model.named_parameters()}
     (HERE / "model.json").write_text(json.dumps(moments) + "\n")
+
+
+def record_groups():
+    """Groups that differ in what groups of this package can say, and in amsgrad, which they cannot."""
+    for name, shared, options in [
+        ("groups.pt", OPTIONS, dict(lr=0.05, weight_decay=0.0, betas=(0.85, 0.95), eps=1e-5)),
+        ("mixed.pt", OPTIONS | dict(amsgrad=False), dict(amsgrad=True)),
+    ]:
+        params = parameters()
+        weight, *others = params.items()
+        optimizer = torch.optim.AdamW([{"params": [weight]}, {"params": others, **options}], **shared)
+        train(optimizer, params, 0, SAVED)
+        torch.save(optimizer.state_dict(), HERE / name)
 
 
 def check():
