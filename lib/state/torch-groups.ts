@@ -60,7 +60,7 @@ function withoutNumber(reader: string, received: string): AdamWError {
 export function torchGroups(checkpoint: Checkpoint, reader: string): TorchGroup[] {
   const options = torchOptions(checkpoint, reader);
   if (options.formula !== "torch") {
-    const message = `Expected formula "torch" for ${reader}'s format but received "keras": epsilon stands elsewhere in Keras' formula, so ${reader} would go on differently`;
+    const message = `Expected formula "torch" for ${reader}'s format but received "keras": epsilon stands elsewhere in Keras' formula, so ${reader} would go on differently (to go on by its formula, load this state with config: "keep" into an AdamW with formula: "torch", and save that)`;
     throw new AdamWError("INVALID_ARGUMENT", message);
   }
   const { parameters, counters } = checkpoint;
