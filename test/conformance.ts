@@ -121,9 +121,9 @@ function take(length: number, seed: number, mixed: readonly number[], spacing: n
 const state = { mixed: [...specials], spacing: 8 };
 const gradientSpacing = 4096;
 
-/** State to start from. A mean of squares is mostly positive: the root of a negative one is just NaN. */
+/** State to start from; counts stay. A mean of squares is mostly positive: the root of a negative one is just NaN. */
 function withState({ value, ...rest }: Variable, i: number): Variable {
-  if (rest.shape.length === 0) return { ...rest, value };
+  if (rest.shape.length === 0 || rest.dtype === "int32") return { ...rest, value };
   const filled = take(value.length, 1000 + i, state.mixed, state.spacing);
   const positive = rest.path.includes("velocity");
   return { ...rest, value: positive ? filled.map((x, j) => (j % 16 === 0 ? x : Math.abs(x))) : filled };
