@@ -53,7 +53,7 @@ once() {
   status=$?
   read -r p f < <(awk '/^[0-9]+ passed, [0-9]+ failed/ { p += $1; f += $3 } END { print p + 0, f + 0 }' "$result.log")
   if ((status != 0 && f == 0)) || ((p == 0)); then f=$((f + 1)); fi
-  ((f > 0)) && tail -40 "$result.log"
+  ((f > 0)) && tail -40 "$result.log" | grep -vE "^[0-9]+ passed, [0-9]+ failed"
   echo "$name: $p passed, $f failed"
   echo "$p $f" >"$result"
 }

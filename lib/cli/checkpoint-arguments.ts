@@ -48,8 +48,9 @@ function asMistake(error: unknown): unknown {
 }
 
 /**
- * The newest checkpoint of a manager's folder, which is no checkpoint itself. @throws CHECKPOINT where it is gone;
- * `error` for a path that is no such folder
+ * The newest checkpoint of a manager's folder, which is no checkpoint itself.
+ *
+ * @throws CHECKPOINT where it is gone; `error` for a path that is no such folder
  */
 async function newestIn(path: string, error: unknown): Promise<string> {
   if (!(error instanceof CheckpointError && statSync(path).isDirectory())) throw error;
@@ -62,8 +63,8 @@ async function newestIn(path: string, error: unknown): Promise<string> {
 }
 
 /**
- * Runs `use` with an open checkpoint, of a manager's folder the newest, and closes it. With `numbered`, of a file that says no names and of which the
- * command line says nothing numbers will do.
+ * Runs `use` with an open checkpoint, of a manager's folder the newest, and closes it. With `numbered`, of a file that
+ * says no names and of which the command line says nothing numbers will do.
  */
 export async function withCheckpoint<T>(
   path: string,
