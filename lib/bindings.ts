@@ -2,7 +2,7 @@
 
 import { DeviceBuffer } from "./device-buffer.js";
 import { type DType, dtypes } from "./dtypes.js";
-import { AdamWError, invalid, unexpected } from "./errors.js";
+import { AdamWError, invalid } from "./errors.js";
 import type { GradientList, StepGradients } from "./gradients.js";
 import { arrayNameOf, checkFixed, lengthOf } from "./host-array.js";
 import { checkDevice, checkMemory, lengthToKeep, memoryName, type TensorMemory } from "./memory.js";
@@ -11,6 +11,7 @@ import { checkOverlap, type Parameter } from "./parameters.js";
 import type { Memory, Rebindings } from "./rebinding.js";
 
 const unbound = "No parameter has a gradient bound: give it one at build() or rebind(), or pass gradients to apply()";
+const noGradients = "Expected a gradient for at least one parameter, but all are null";
 
 export class Bindings {
   /** All parameters, frozen ones too. */
@@ -146,7 +147,7 @@ export class Bindings {
       chosen[row] = gradient;
       row += 1;
     }
-    if (!present) throw unexpected("a gradient for at least one parameter", listed);
+    if (!present) throw new AdamWError("INVALID_ARGUMENT", noGradients);
     if (!changed) return undefined;
     if (zeroed) this.#checkOwnMemory(listed);
     return chosen;

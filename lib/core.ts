@@ -71,8 +71,9 @@ export class Core {
   #describe(gradients: Gradients | undefined, gradientScale: number, isAsync: boolean): Step {
     const { built } = this.lifecycle;
     const listed = gradients === undefined ? undefined : listGradients(gradients, built.parameters);
+    const checkReady = () => this.lifecycle.ready;
     const hold = () => this.lifecycle.hold("A step is finding out its learning rate and weight decay");
-    return { gradients: listed, gradientScale, isAsync, rates: this.rates, hold };
+    return { gradients: listed, gradientScale, isAsync, rates: this.rates, checkReady, hold };
   }
 
   #capture(engine: Engine, step: Step): CapturedStep {
@@ -84,7 +85,7 @@ export class Core {
     const { prepare, depart } = engine.capture(step);
     return {
       prepare: () => {
-        void this.lifecycle.ready;
+        step.checkReady();
         prepare();
       },
       depart,
@@ -162,8 +163,9 @@ export class Core {
 
   /** What saving and loading need; `config` makes the JSON that stands for the optimizer. */
   state(to: "save" | "load", config: OptimizerState["config"]): OptimizerState {
+    const engine = () => (to === "save" ? this.lifecycle.settled : this.lifecycle.loadable);
     return {
-      engine: to === "save" ? this.lifecycle.settled : this.lifecycle.loadable,
+      engine: engine(),
       options: this.options,
       config,
       lossScale: this.#scaling.dynamic ? lossScaleKind(this.#scaling.dynamic) : null,
@@ -172,7 +174,11 @@ export class Core {
         return typeof learningRate === "number" ? learningRate : null;
       },
       setLearningRate: (rate) => this.rates.restoreLearningRate(rate),
-      hold: (reason) => this.lifecycle.hold(reason),
+      hold: (reason) => {
+        // The caller's code in the options may have used the optimizer meanwhile.
+        engine();
+        return this.lifecycle.hold(reason);
+      },
     };
   }
 }

@@ -56,7 +56,12 @@ export class DirectStepper extends Stepper {
   }
 
   capture(step: Step): { prepare(): void; depart(): void } {
-    return { prepare: () => {}, depart: () => this.run(step) };
+    const depart = () => {
+      // The rates of other steps in the graph may have used this optimizer since it was asked.
+      step.checkReady();
+      this.run(step);
+    };
+    return { prepare: () => {}, depart };
   }
 
   settle(): void {}

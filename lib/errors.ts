@@ -7,7 +7,7 @@ export const errorCodes = {
   ALREADY_BUILT: "The optimizer has its parameters already; use rebind() for other memory of the same lengths.",
   DETACHED: "A bound buffer was detached (transferred, or its WebAssembly memory grew); use rebind().",
   LENGTH_MISMATCH: "Two things that must have the same number of elements or entries do not.",
-  BUSY: "A step, a save or a load has not finished, or the parameters hold their averages.",
+  BUSY: "A step, a save or a load has not finished, a step or a save is asking the caller's code (a rate, a configuration), or the parameters hold their averages.",
   DISPOSED: "The object was used after dispose().",
   NON_FINITE: 'A gradient is not finite and nonFinite is "throw"; nothing was changed.',
   NO_DEVICE: "The device asked for does not exist or cannot be used here; the message says why.",

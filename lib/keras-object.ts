@@ -99,9 +99,8 @@ export function find<Class extends SerializableClass>(
       return { object: isFunction ? custom : construct(custom as CustomClass, config, runtime) };
     }
   }
-  const ours = adamAsAdamW(envelope);
-  const known = classes.find((candidate) => isNamed(candidate, ours));
-  if (known) return { class: known, config: ours.config };
+  const known = classes.find((candidate) => isNamed(candidate, envelope));
+  if (known) return { class: known, config };
   const names = classes.map((candidate) => candidate.name).join(", ");
   throw invalid(name, `one of ${names}, or a name in customObjects,`, isFunction ? config : class_name);
 }
@@ -113,22 +112,10 @@ function construct(type: CustomClass, config: unknown, runtime: object | undefin
 }
 
 /**
- * Keras' Adam as an AdamW: it has the same variables and steps, and the decay it was given, which is none by default.
- * Others stay what they are.
- */
-export function adamAsAdamW(envelope: SerializedObject): SerializedObject {
-  const { class_name, config } = envelope;
-  if (!isNamed({ name: "Adam", module: kerasOptimizers }, envelope) || !isRecord(config)) return envelope;
-  const module = kerasOptimizers;
-  const weight_decay = config.weight_decay ?? 0;
-  return { module, class_name: `${class_name}W`, config: { ...config, weight_decay }, registered_name: null };
-}
-
-/**
  * Keras' torch backend writes the private module of its own subclass, Keras 2 neither module nor registered name. A
  * registered name alone is that of somebody's own class, whatever it is called.
  */
-function isNamed(type: SerializableClass, { module, class_name, registered_name }: SerializedObject): boolean {
+export function isNamed(type: SerializableClass, { module, class_name, registered_name }: SerializedObject): boolean {
   if (type.name.toLowerCase() !== class_name.toLowerCase()) return false;
   if (type.module === ownSchedules && registered_name === `fused_adamw>${class_name}`) return true;
   if (module === null) return registered_name === null;

@@ -12,7 +12,7 @@ export class Lifecycle {
   #averages: Averages | undefined;
   #disposed = false;
   /** Why everybody has to wait for a save, a load or the caller's code within a step. */
-  #held: string | undefined;
+  #held: { readonly reason: string } | undefined;
   /** A load has failed half-way. */
   #incomplete = false;
 
@@ -80,7 +80,7 @@ export class Lifecycle {
 
   /** @throws BUSY while something keeps everybody out */
   checkHeld(): void {
-    if (this.#held !== undefined) throw new AdamWError("BUSY", this.#held);
+    if (this.#held !== undefined) throw new AdamWError("BUSY", this.#held.reason);
   }
 
   #unswapped(engine: Engine): Engine {
@@ -91,11 +91,16 @@ export class Lifecycle {
   /**
    * Keeps everything else out, with the reason, until the returned function is called; it can say that the state is
    * incomplete now, after which only loading is allowed, or whole again.
+   *
+   * @throws DISPOSED, NOT_BUILT; BUSY when something else keeps everything out, or a step runs
    */
   hold(reason: string): (left?: "whole" | "incomplete") => void {
-    this.#held = reason;
+    this.#free();
+    const held = { reason };
+    this.#held = held;
     return (left) => {
-      this.#held = undefined;
+      // It may be called once more when somebody else has begun.
+      if (this.#held === held) this.#held = undefined;
       if (left !== undefined) this.#incomplete = left === "incomplete";
     };
   }

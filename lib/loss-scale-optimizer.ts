@@ -10,6 +10,7 @@ import { tellingFields } from "./fields.js";
 import type { Gradients } from "./gradients.js";
 import { lossScaleKind } from "./hyper.js";
 import { inspection, shownAs } from "./inspection.js";
+import { adamAsAdamW } from "./keras-adam.js";
 import { type CustomObjects, find, kerasOptimizers, serialize } from "./keras-object.js";
 import {
   configToLossScale,
@@ -200,7 +201,8 @@ export class LossScaleOptimizer {
     runtime: RuntimeOptions & { customObjects?: CustomObjects } = {},
   ): LossScaleOptimizer {
     const { inner, options } = configToLossScale(config);
-    const found = find(inner, "inner_optimizer", [AdamW], runtime.customObjects ?? {}, runtime);
+    const { customObjects = {} } = runtime;
+    const found = find(adamAsAdamW(inner, customObjects), "inner_optimizer", [AdamW], customObjects, runtime);
     const optimizer = "object" in found ? found.object : found.class.fromConfig(found.config, runtime);
     return new this(optimizer as AdamW, options);
   }

@@ -2,6 +2,7 @@
 
 import { AdamW } from "./adamw.js";
 import { type RuntimeOptions, runtimeKeys } from "./device.js";
+import { adamAsAdamW } from "./keras-adam.js";
 import { type CustomObjects, find, type SerializableClass } from "./keras-object.js";
 import { LossScaleOptimizer } from "./loss-scale-optimizer.js";
 import { makeSchedule, scheduleClasses } from "./schedules/classes.js";
@@ -33,7 +34,7 @@ export function deserialize(
 ): AdamW | LossScaleOptimizer | LearningRateSchedule {
   parseRecord(options, "the options of deserialize", ["customObjects", ...runtimeKeys]);
   const { customObjects = {} } = options;
-  const found = find(json, "the JSON", classes, customObjects, options);
+  const found = find(adamAsAdamW(json, customObjects), "the JSON", classes, customObjects, options);
   if ("object" in found) return found.object as LearningRateSchedule;
   const optimizer = optimizers.find((candidate) => candidate === found.class);
   if (optimizer) return optimizer.fromConfig(found.config, options);

@@ -18,6 +18,8 @@ export interface Step {
   readonly gradientScale: number;
   /** Whether it is done, or waited for, on another thread. */
   readonly isAsync: boolean;
+  /** @throws what keeps the optimizer from doing it */
+  checkReady(): void;
   /** Keeps everything else out of the optimizer until the returned function is called. */
   hold(): () => void;
 }

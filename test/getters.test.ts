@@ -93,6 +93,31 @@ describe("Getters of what is passed", () => {
     }
   });
 
+  it("of options cannot start a load beside a save, or a step beside a load", async () => {
+    const { optimizer } = pair();
+    optimizer.step();
+    await optimizer.save(file("before"));
+    let started: Promise<unknown> | undefined;
+    const metadata = {
+      get metadata() {
+        started ??= optimizer.load(file("before"));
+        return {};
+      },
+    };
+    await rejectsLater("BUSY", optimizer.save(file("beside"), metadata), "being loaded");
+    await started;
+    started = undefined;
+    const mode = {
+      get mode() {
+        started ??= optimizer.stepAsync();
+        return "strict" as const;
+      },
+    };
+    await rejectsLater("BUSY", optimizer.load(file("before"), mode), "asynchronous step");
+    await started;
+    expect(optimizer.iterations).to.equal(2);
+  });
+
   it("of rebinding see the optimizer as it was", () => {
     const built = pair();
     const binding = {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { AdamW } from "../lib/adamw.js";
 import type { AdamWError } from "../lib/errors.js";
+import { openDevice } from "../lib/open-device.js";
 import type { AdamWOptions } from "../lib/options.js";
 import { CosineDecay } from "../lib/schedules/index.js";
 import { pair, snapshot } from "./optimizers.js";
@@ -118,6 +119,34 @@ describe("rates", () => {
         }
       });
     }
+
+    it("keeps an optimizer that comes later in the same graph from stepping beside what it began", async () => {
+      const stream = openDevice("cpu").createStream();
+      let act = (): unknown => undefined;
+      const learningRate = () => {
+        act();
+        return 0.1;
+      };
+      const first = pair({ learningRate }, { stream });
+      const second = pair({ useEma: true }, { stream });
+      second.optimizer.step();
+      const graph = stream.capture(() => {
+        first.optimizer.step();
+        second.optimizer.step();
+      });
+      const before = snapshot(second);
+      act = () => second.optimizer.swapEma();
+      rejectsWith("BUSY", () => graph.launch(), "restoreEma()");
+      second.optimizer.restoreEma();
+      expect(snapshot(second)).to.deep.equal(before);
+      let step: Promise<unknown> | undefined;
+      act = () => {
+        step = second.optimizer.stepAsync();
+      };
+      rejectsWith("BUSY", () => graph.launch(), "await it first");
+      await step;
+      expect(second.optimizer.iterations).to.equal(2);
+    });
 
     it("can read it, and what it throws leaves everything", async () => {
       let asked = 0;

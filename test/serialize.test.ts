@@ -93,6 +93,7 @@ describe("serialize and deserialize", () => {
     expect(of(adam({ weight_decay: null }))).to.include({ name: "adam", learning_rate: 0.5, weight_decay: 0 });
     expect(of(adam({}, "keras.optimizers"))).to.include({ learning_rate: 0.5, weight_decay: 0 });
     expect(of(adam({ weight_decay: 0.25 }, null))).to.include({ weight_decay: 0.25 });
+    expect(of({ class_name: "adam", config: { weightDecay: 0.5 } })).to.include({ weight_decay: 0.5 });
     const scaler = serialize(new LossScaleOptimizer(new AdamW()));
     const config = { ...(scaler.config as object), inner_optimizer: adam({ amsgrad: true }) };
     const { inner_optimizer } = (deserialize({ ...scaler, config }) as LossScaleOptimizer).getConfig();

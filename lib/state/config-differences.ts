@@ -51,7 +51,7 @@ export function compareConfigs(
   const inner = isRecord(own.config) ? own.config.inner_optimizer : undefined;
   // Formats that say nothing of a loss scaler say nothing against one either.
   const isInner = isConfigPartial && isRecord(inner) && optimizer.class_name !== own.class_name;
-  const rates = learningRate === 0 ? "any" : "proportional";
+  const rates = ratesToMatch(adamConfig(own).learning_rate, isConfigPartial && learningRate === 0);
   const rules: Rules = { isPartial: isConfigPartial, isKeras: format === "keras", rates };
   const parameters = { stored, own: storedParameters(state), newName };
   try {
@@ -61,6 +61,12 @@ export function compareConfigs(
   }
 }
 
+/** A schedule or a function here stays what it is; of a rate of 0 a file that does not say multipliers has none. */
+function ratesToMatch(own: unknown, isUnsaid: boolean): Rules["rates"] {
+  if (typeof own !== "number") return "same";
+  return isUnsaid ? "any" : "proportional";
+}
+
 /** Where options cannot be compared: a file of Keras' is of its formula, whatever it says. */
 function formulaDifference({ options: { formula } }: OptimizerState): string[] {
   return formula === "keras" ? [] : [phrase("formula", "keras", formula)];
@@ -68,19 +74,20 @@ function formulaDifference({ options: { formula } }: OptimizerState): string[] {
 
 /** As compareConfigs, of two serialized optimizers. @throws INVALID_ARGUMENT for groups that are none */
 export function compareOptions(
-  stored: SerializedObject,
-  own: SerializedObject,
+  storedObject: SerializedObject,
+  ownObject: SerializedObject,
   parameters: Parameters,
   rules: Rules,
 ): Compared {
   const { isPartial, isKeras } = rules;
+  const [stored, own] = [plain(storedObject), plain(ownObject)];
   const pairs = settingPairs(
     { config: adamConfig(stored), parameters: parameters.stored, isPartial, hasExclusions: !isKeras },
     { config: adamConfig(own), parameters: parameters.own, isPartial: false, hasExclusions: true },
     parameters.newName,
   );
   return {
-    differences: differences("", plain(stored), plain(own), { ...rules, pairs }),
+    differences: differences("", stored, own, { ...rules, pairs }),
     rateFactor: rateFactor(pairs.get("learningRateMultiplier") ?? []) ?? 1,
   };
 }
@@ -90,7 +97,7 @@ interface Comparison extends Rules {
 }
 
 /** As JSON has it: what is not defined is absent. */
-function plain(value: unknown): unknown {
+function plain(value: SerializedObject): SerializedObject {
   return JSON.parse(JSON.stringify(value));
 }
 

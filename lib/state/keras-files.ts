@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe } from "../errors.js";
+import { adamAsAdamW } from "../keras-adam.js";
 import type { SerializedObject } from "../keras-object.js";
 import { isRecord } from "../validate.js";
 import { ByteMemory, type ByteSource } from "./byte-file.js";
@@ -47,10 +48,7 @@ export async function readKerasConfig(
   }
 }
 
-/**
- * A serialized optimizer of Keras' as an AdamW: Keras' Adam has the same variables and steps, and the decay it was
- * given, which is none by default. `fail` makes the error for any other.
- */
+/** A serialized optimizer of Keras' as an AdamW, inside its loss scaler too; `fail` makes the error for any other. */
 export function asAdamW(optimizer: Record<string, unknown>, fail: (problem: string) => Error): SerializedObject {
   const { class_name, config } = optimizer;
   if (!["AdamW", "Adam", "LossScaleOptimizer"].includes(class_name as string)) {
@@ -63,8 +61,7 @@ export function asAdamW(optimizer: Record<string, unknown>, fail: (problem: stri
     if (!isRecord(inner)) throw fail("its LossScaleOptimizer has no inner_optimizer");
     return { ...envelope, config: { ...config, inner_optimizer: asAdamW(inner, fail) } };
   }
-  const decay = class_name === "Adam" ? { weight_decay: config.weight_decay ?? 0 } : {};
-  return { ...envelope, class_name: "AdamW", config: { ...config, ...decay } };
+  return adamAsAdamW(envelope) as SerializedObject;
 }
 
 /** Runs `use` with the weights of an archive as a file of their own. @throws CHECKPOINT for a file that was cut */

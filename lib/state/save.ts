@@ -35,7 +35,7 @@ export interface SaveOptions extends TransferOptions {
   parameters?: boolean;
   /**
    * "copy": from one copy of the state, which is kept for the next save, so that steps go on. "stream": from the state
-   * itself with 8 MiB of memory; steps throw BUSY until the promise settles. @default "copy"
+   * itself with 8 MiB of memory (up to 40 for an archive); steps throw BUSY until the promise settles. @default "copy"
    */
   snapshot?: "copy" | "stream";
   /** Write a folder of files of at most about this many bytes with an index, instead of one file. */

@@ -18,14 +18,14 @@ export function writeZip(path: string, contents: readonly ZipContent[], options:
   const total = contents.reduce((sum, { data }) => sum + (Buffer.isBuffer(data) ? 0 : data.byteLength), 0);
   let done = 0;
   // Those that were written are filled again: V8 lets up to 64 MiB of such memory gather before it looks for garbage.
-  const lent = new Set<Buffer>();
+  const lent = new WeakSet<Buffer>();
   const spare: Buffer[] = [];
   async function* pieces(tensor: Tensor) {
     for (let start = 0; start < tensor.byteLength; start += pieceBytes) {
       checkSignal(options.signal, "Saving");
       const length = Math.min(pieceBytes, tensor.byteLength - start);
       const piece = (length === pieceBytes && spare.pop()) || Buffer.alloc(length);
-      lent.add(piece);
+      if (length === pieceBytes) lent.add(piece);
       await tensor.read(start, piece);
       yield piece;
       done += piece.length;
@@ -46,7 +46,11 @@ export function writeZip(path: string, contents: readonly ZipContent[], options:
         if (Buffer.isBuffer(data)) zip.addBuffer(data, name, entry);
         else
           zip.addReadStreamLazy(name, { ...entry, size: data.byteLength }, (give) =>
-            give(null, Readable.from(pieces(data))),
+            // Nobody else listens to it: an error that is not heard ends the process.
+            give(
+              null,
+              Readable.from(pieces(data)).on("error", (error) => output.destroy(error)),
+            ),
           );
       }
       zip.end();
@@ -54,7 +58,7 @@ export function writeZip(path: string, contents: readonly ZipContent[], options:
       for await (const chunk of output) {
         await file.write(chunk, position);
         position += chunk.length;
-        if (lent.delete(chunk) && chunk.length === pieceBytes) spare.push(chunk);
+        if (lent.delete(chunk)) spare.push(chunk);
       }
       return position;
     },

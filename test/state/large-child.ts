@@ -1,17 +1,23 @@
 /**
- * Saves and loads a state of the given number of elements in a process of its own, and prints what that took in memory
+ * Saves and loads a state of the given number of elements, in so many parameters, in a process of its own, and prints what that took in memory
  * beside the state, and whether everything came back.
  */
 
 import { createHash } from "node:crypto";
 import { AdamW } from "../../lib/index.js";
 
-const [path = "", elements = ""] = process.argv.slice(2);
+const [path = "", elements = "", count = "1"] = process.argv.slice(2);
 const length = Number(elements);
+const part = length / Number(count);
 const value = new Float32Array(length);
 const gradient = new Float32Array(length);
 for (let i = 0; i < length; i += 1) gradient[i] = ((i * 7919) % 2003) - 1001;
-const optimizer = new AdamW({ formula: "torch", weightDecay: 0 }).build([{ name: "w", value, gradient }]);
+const optimizer = new AdamW({ formula: "torch", weightDecay: 0 }).build(
+  Array.from({ length: Number(count) }, (_, i) => {
+    const [begin, end] = [i * part, (i + 1) * part];
+    return { name: `w${i}`, value: value.subarray(begin, end), gradient: gradient.subarray(begin, end) };
+  }),
+);
 optimizer.step();
 
 /** The most memory this process has had. Bytes. */

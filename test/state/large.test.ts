@@ -101,8 +101,8 @@ describe("saving and loading", () => {
   const file = temporaryFolder();
   const child = fileURLToPath(new URL("./large-child.ts", import.meta.url));
 
-  async function run(name: string, elements: number): Promise<void> {
-    const argv = [...typescriptArgv, child, file(name), String(elements)];
+  async function run(name: string, elements: number, parameters = 1): Promise<void> {
+    const argv = [...typescriptArgv, child, file(name), String(elements), String(parameters)];
     const { stdout } = await promisify(execFile)(process.execPath, argv);
     const { bytes, save, load, returns, differs } = JSON.parse(stdout);
     expect(bytes).to.be.above(8 * elements);
@@ -110,6 +110,8 @@ describe("saving and loading", () => {
     expect(save, "bytes of memory for saving").to.be.at.most(64 * mebibyte);
     expect(load, "bytes of memory for loading").to.be.at.most(64 * mebibyte);
   }
+
+  it("take no more in an archive of 256 parameters", () => run("many.pt", 2 ** 25, 256));
 
   for (const name of ["state.safetensors", "state.pt", "state.json"]) {
     it(`take 64 MiB of memory at most beside 256 MiB of state: ${name}`, () => run(name, 2 ** 25));

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { expect } from "chai";
+import { AdamW } from "../../lib/index.js";
 import { indexName } from "../../lib/state/own-format.js";
 import { openSafetensors } from "../../lib/state/safetensors-reader.js";
 import { temporaryFolder } from "../temporary.js";
@@ -76,6 +77,33 @@ describe("saving", () => {
     const other = simple({ learningRate: rate }, 3);
     await other.optimizer.load(file("unnamed"));
     expect(other.optimizer.iterations).to.equal(1);
+  });
+
+  it("leaves the old archive of PyTorch's and nothing else when it fails or is stopped", async () => {
+    const value = new Float32Array(3 * 2 ** 19);
+    const optimizer = new AdamW({ formula: "torch" }).build([{ name: "w", value }]);
+    optimizer.apply([value.slice()]);
+    await optimizer.save(file("kept.pt"));
+    const before = await readFile(file("kept.pt"));
+    const names = await readdir(file());
+    for (const at of [2 ** 20, 2 ** 22]) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const progress = ({ done }: { done: number }) => {
+        if (done >= at) controller.abort();
+      };
+      await rejectsLater("ABORTED", optimizer.save(file("kept.pt"), { signal, progress }));
+      const fails = ({ done }: { done: number }) => {
+        if (done >= at) throw new Error("no room");
+      };
+      await optimizer.save(file("kept.pt"), { progress: fails }).then(
+        () => expect.fail("no error"),
+        (error: Error) => expect(error.message).to.equal("no room"),
+      );
+    }
+    expect(await readFile(file("kept.pt"))).to.deep.equal(before);
+    expect(await readdir(file())).to.deep.equal(names);
+    await optimizer.load(file("kept.pt"));
   });
 
   it("leaves the old file and nothing else when it fails or is stopped", async () => {

@@ -259,12 +259,27 @@ describe("parameter groups in files of ours", () => {
     const learningRate = new schedules.CosineDecay({ initialLearningRate: 0.1, decaySteps: 9 });
     const all = (learningRateMultiplier: number) =>
       make({ ...options, learningRate, groups: [{ match: "**", learningRateMultiplier }] });
-    await all(0.5).save(file("schedule.safetensors"));
-    await all(0.5).load(file("schedule.safetensors"));
-    await rejectsLater(
-      "CHECKPOINT",
-      all(1).load(file("schedule.safetensors")),
-      "learningRateMultiplier is 0.5 in the file and 1 here",
-    );
+    for (const name of ["schedule.safetensors", "schedule.pt"]) {
+      await all(0.5).save(file(name));
+      await all(0.5).load(file(name));
+      const difference = "learningRateMultiplier is 0.5 in the file and 1 here";
+      await rejectsLater("CHECKPOINT", all(1).load(file(name)), difference);
+    }
+  });
+
+  it("are said by our own format at a rate of 0 too", async () => {
+    await grouped({}, { learningRate: 0 }).save(file("zero.safetensors"));
+    const loading = grouped({ learningRateMultiplier: 2 }).load(file("zero.safetensors"));
+    await rejectsLater("CHECKPOINT", loading, "is 5 in the file and 2 here");
+  });
+
+  it("are compared as JSON has them, whatever a schedule of the caller's own says", async () => {
+    class Own {
+      at = () => 0.1;
+      getConfig = () => ({ at: this.at, none: undefined, power: 2 });
+    }
+    await grouped({}, { weightDecay: new Own() }).save(file("own.safetensors"));
+    const { notLoaded } = await grouped({}, { weightDecay: new Own() }).load(file("own.safetensors"));
+    expect(notLoaded).to.deep.equal([]);
   });
 });
