@@ -16,7 +16,7 @@ export type GradientList = (TensorMemory | null)[];
 
 /**
  * A list of its own of what is passed, one entry per parameter in their order; the entries are still to be checked.
- * Getters and proxies can run any code, and none of it may run between what is checked and what is used.
+ * The list's getters and proxies can run any code, and none of it may run between what is checked and what is used.
  *
  * @throws INVALID_ARGUMENT, LENGTH_MISMATCH
  */

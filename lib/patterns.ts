@@ -38,7 +38,8 @@ const foreignEscape = /\\[CE-RT-VXYceg-mopqyz]/;
  * The expression that means in JavaScript what `source` means to Python's `re`, as far as both have it: anchors `\A` and
  * `\Z`, named groups, `{,3}` and sets like `[]a]` are translated. Letters and digits of `\w` and `\d` are those of ASCII.
  *
- * @throws INVALID_ARGUMENT for what only one of the two has
+ * @throws INVALID_ARGUMENT for what JavaScript does not have and for escapes and groups that Python does not; some slips
+ *   that Python refuses pass, such as `[\w-a]`
  */
 export function pythonRegExp(source: string, name: string): RegExp {
   // The alternatives for any other escaped character and for a set of characters keep what is in them from being
