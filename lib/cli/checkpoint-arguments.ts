@@ -7,7 +7,7 @@ import { kerasOptimizers } from "../keras-object.js";
 import { type ResolvedOptions, resolveOptions } from "../options.js";
 import type { Checkpoint } from "../state/checkpoint.js";
 import { CheckpointFolder } from "../state/checkpoint-folder.js";
-import { CheckpointError, UnsaidError, WronglySaidError } from "../state/errors.js";
+import { UnsaidError, WronglySaidError } from "../state/errors.js";
 import { openCheckpoint } from "../state/formats.js";
 import { CommandError, wrongValue } from "./exit.js";
 import { readOptionSet } from "./option-sets.js";
@@ -47,17 +47,14 @@ function asMistake(error: unknown): unknown {
   return error instanceof WronglySaidError ? new CommandError("usage", error.message, { cause: error }) : error;
 }
 
-/**
- * The newest checkpoint of a manager's folder, which is no checkpoint itself.
- *
- * @throws CHECKPOINT where it is gone; `error` for a path that is no such folder
- */
-async function newestIn(path: string, error: unknown): Promise<string> {
-  if (!(error instanceof CheckpointError && statSync(path).isDirectory())) throw error;
+/** The checkpoint that a path means: of a manager's folder the newest. @throws CHECKPOINT where that is gone */
+async function located(path: string): Promise<string> {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
   const folder = new CheckpointFolder(path);
   const { names, gone } = await folder.inOrder();
   const [newest] = names;
-  if (gone || newest === undefined) throw gone ?? error;
+  if (gone) throw gone;
+  if (newest === undefined) return path;
   note(`The newest checkpoint in ${path} is ${newest}`);
   return folder.pathOf(newest);
 }
@@ -74,12 +71,10 @@ export async function withCheckpoint<T>(
   const list = parseNames(names);
   const options = config === undefined ? undefined : resolveOptions(readOptionSet(config).options);
   const layout = list && options && { ...options, names: list };
-  const open = (file: string) => openCheckpoint(file, { names: list, layout, numbered: numbered && !list && !options });
-  const checkpoint = await open(path)
-    .catch(async (error: unknown) => open(await newestIn(path, error)))
-    .catch((error: unknown) => {
-      throw asMistake(error);
-    });
+  const ways = { names: list, layout, numbered: numbered && !list && !options };
+  const checkpoint = await openCheckpoint(await located(path), ways).catch((error: unknown) => {
+    throw asMistake(error);
+  });
   try {
     return await use(options ? withOptions(checkpoint, options) : checkpoint);
   } finally {
