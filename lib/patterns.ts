@@ -35,8 +35,9 @@ const fromPython: Readonly<Record<string, string>> = { "\\A": "^", "\\Z": "$", "
 const foreignEscape = /\\[CE-RT-VXYceg-mopqyz]/;
 
 /**
- * The expression that means in JavaScript what `source` means to Python's `re`, as far as both have it: anchors `\A` and
- * `\Z`, named groups, `{,3}` and sets like `[]a]` are translated. Letters and digits of `\w` and `\d` are those of ASCII.
+ * The expression that means in JavaScript what `source` means to Python's `re`, as far as both have it: anchors `\A`
+ * and `\Z`, named groups, `{,3}` and sets like `[]a]` are translated. Letters and digits of `\w` and `\d` are those of
+ * ASCII.
  *
  * @throws INVALID_ARGUMENT for what JavaScript does not have and for escapes and groups that Python does not; some slips
  *   that Python refuses pass, such as `[\w-a]`

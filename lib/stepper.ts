@@ -102,7 +102,8 @@ export abstract class Stepper {
 
   /**
    * The gradients to step with, checked together with the parameters' memory; `evaluate` finds out the rates. The code
-   * behind a rate may do anything, such as grow the WebAssembly memory that the parameters are in, but use the optimizer.
+   * behind a rate may do anything but use the optimizer, such as grow the WebAssembly memory that the parameters are
+   * in.
    */
   protected prepare(step: Step, evaluate: () => void): StepGradients {
     const chosen = this.#check(step);

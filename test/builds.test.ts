@@ -59,7 +59,9 @@ function compute(addon: Addon, device: string): Buffer {
 describe("the builds by node-gyp and by cmake-js", () => {
   before(function () {
     if (missing.length === 0) return;
-    console.log(`    skipped: not built by ${missing.join(" and ")} (npm run build:native, npm run build:cmake)`);
+    console.log(
+      `two builds: skipped: not built by ${missing.join(" and ")} (npm run build:native, npm run build:cmake)`,
+    );
     this.skip();
   });
 
@@ -98,7 +100,7 @@ describe("The flags of the CUDA kernels", () => {
 
   it("let no kernel pass that spills registers, on any architecture", function () {
     if (nvcc === "") {
-      console.log("    skipped: nvcc was not found");
+      console.log("flags of the CUDA kernels: skipped: nvcc was not found");
       this.skip();
     }
     this.timeout(120_000);
